@@ -68,7 +68,9 @@ func main() {
 		targets = append(targets, load.Target{Name: name, URL: rest})
 	}
 	cfg.NDJSON = *api == "ollama" || *api == "generate"
-	cfg.Body = body(*api, *model, *size, cfg.Stream)
+	var err error
+	cfg.Body, err = load.Body(*api, *model, *size, cfg.Stream)
+	check(err)
 	if *file != "" {
 		b, err := os.ReadFile(*file)
 		check(err)
@@ -129,31 +131,6 @@ func pidsOf(s string) []int {
 	check(err)
 	p, _ := strconv.Atoi(u.Port())
 	return proc.ByPort(p)
-}
-
-// body is a plausible chat request whose user prompt has about size bytes.
-func body(api, model string, size int, stream bool) []byte {
-	const lorem = "Describe how the gate decides which local model should answer, and why it kept the earlier answer. "
-	p := "{{id}} " + strings.Repeat(lorem, size/len(lorem)+1)[:max(size-17, 0)]
-	msgs := []map[string]string{{"role": "system", "content": "You are a terse assistant."}, {"role": "user", "content": p}}
-	var v map[string]any
-	switch api {
-	case "openai":
-		v = map[string]any{"model": model, "messages": msgs, "temperature": 0, "max_tokens": 64, "stream": stream}
-	case "ollama":
-		v = map[string]any{"model": model, "messages": msgs, "stream": stream, "options": map[string]any{"temperature": 0}}
-	case "generate":
-		v = map[string]any{"model": model, "prompt": p, "stream": stream}
-	case "embed":
-		v = map[string]any{"model": model, "input": p}
-	case "get":
-		return nil
-	default:
-		check(fmt.Errorf("unknown -api %q", api))
-	}
-	b, err := json.Marshal(v)
-	check(err)
-	return b
 }
 
 func one(r round) {
