@@ -1,0 +1,168 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// FileName is the database's name inside the data folder.
+const FileName = "corral.db"
+
+// lockWait bounds how long Open waits for another process to let go. A second instance has to be told in under a second.
+const lockWait = 300 * time.Millisecond
+
+// Options of Open. The zero value is what a daemon uses.
+type Options struct {
+	// Check looks at the file before it is opened, and returns a *DamageError when it should be set aside. See CheckInChild. Nil: the
+	// file is opened as it is.
+	Check func(path string, thorough bool) error
+	// Faults are called around each commit; tests break the disk with them.
+	Faults Faults
+	// Wait bounds how long Open waits for the lock; 0 means 300 ms.
+	Wait time.Duration
+}
+
+// Faults are hooks around a commit. An error from Before leaves the transaction undone; one from After reports a commit that did
+// reach the file as failed, as a bad fsync of the last page does.
+type Faults struct {
+	Before func() error
+	After  func() error
+}
+
+// DB is the open database. It is safe for many goroutines.
+type DB struct {
+	dir    string
+	opts   Options
+	damage *Damage
+
+	// mu is held for reading by every transaction, and for writing only to exchange or close the file.
+	mu   sync.RWMutex
+	bolt *bbolt.DB // nil after Close
+
+	// writing serializes Update, and guards rec. bbolt has such a lock of its own, but it lies below the file that Compact exchanges.
+	writing sync.Mutex
+	rec     *recorder
+
+	compacting sync.Mutex // one compaction at a time
+}
+
+// Open opens the database in dir, and creates both when they are missing. Errors: ErrInUse, ErrNewer, or what the file system says.
+func Open(dir string, opts Options) (*DB, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data folder: %w", err)
+	}
+	d := &DB{dir: dir, opts: opts}
+	last := readRun(dir)
+	if opts.Check != nil {
+		if err := d.inspect(last != nil); err != nil {
+			return nil, err
+		}
+	}
+	bolt, err := d.openBolt(d.Path())
+	if err != nil {
+		return nil, err
+	}
+	d.bolt = bolt
+	if err := d.migrate(migrations()); err != nil {
+		return nil, errors.Join(err, bolt.Close())
+	}
+	// A full disk must not keep the daemon from starting: the run file only helps.
+	_ = writeRun(dir)
+	return d, nil
+}
+
+func (d *DB) openBolt(path string) (*bbolt.DB, error) {
+	wait := d.opts.Wait
+	if wait == 0 {
+		wait = lockWait
+	}
+	bolt, err := bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout:      wait,
+		FreelistType: bbolt.FreelistMapType, // the array kind slows down as free pages grow in number
+		NoStatistics: true,
+	})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		in := &InUseError{Dir: d.dir}
+		if r := readRun(d.dir); r != nil {
+			in.PID = r.PID
+		}
+		return nil, in
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return bolt, nil
+}
+
+// Dir is the data folder.
+func (d *DB) Dir() string { return d.dir }
+
+// Path is the database file.
+func (d *DB) Path() string { return filepath.Join(d.dir, FileName) }
+
+// View runs fn in a transaction that sees one state of the data. It does not block writers, but a long one keeps their old pages
+// from being used again: read much in several short ones.
+func (d *DB) View(fn func(*Tx) error) error {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.bolt == nil {
+		return ErrClosed
+	}
+	return d.bolt.View(func(tx *bbolt.Tx) error { return fn(&Tx{tx: tx}) })
+}
+
+// Update runs fn in a transaction that may change data, one at a time. It returns when the change is on disk, or with an error
+// when it may not be.
+func (d *DB) Update(fn func(*Tx) error) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.bolt == nil {
+		return ErrClosed
+	}
+	tx, err := d.bolt.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // no effect after a commit; fn may panic
+	if err := fn(&Tx{tx: tx, rec: d.rec}); err != nil {
+		return err
+	}
+	if d.opts.Faults.Before != nil {
+		if err := d.opts.Faults.Before(); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	if d.opts.Faults.After != nil {
+		return d.opts.Faults.After()
+	}
+	return nil
+}
+
+// Close waits for transactions to end and lets go of the file. A second Close does nothing.
+func (d *DB) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bolt == nil {
+		return nil
+	}
+	err := d.bolt.Close()
+	d.bolt = nil
+	if err != nil {
+		return fmt.Errorf("close %s: %w", d.Path(), err)
+	}
+	if err := os.Remove(runPath(d.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove run file: %w", err)
+	}
+	return nil
+}
