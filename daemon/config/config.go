@@ -2,13 +2,14 @@ package config
 
 import "time"
 
-// Config is the whole of corral.yaml as one value. It is never changed after Load: a reload makes a new one.
+// Config is everything a person may set. It is never changed after Load: a reload makes a new one, so readers may share
+// its slices but not write to them.
 type Config struct {
 	Listen    string     `koanf:"listen"`    // host:port; loopback unless Auth is required
 	Auth      Auth       `koanf:"auth"`      // who may call the app-facing API
-	Hosts     []string   `koanf:"hosts"`     // Host names answered beside loopback's and the listener's own
-	Origins   []string   `koanf:"origins"`   // web origins allowed beside localhost's, e.g. https://app.example.org
-	Providers []Provider `koanf:"providers"` // the first one answers names that no entry of Models has
+	Hosts     []string   `koanf:"hosts"`     // Host names answered beside loopback's and the listener's own; lower case
+	Origins   []string   `koanf:"origins"`   // web origins allowed beside localhost's, e.g. https://app.example.org; lower case
+	Providers []Provider `koanf:"providers"` // at least one; the first answers names that no entry of Models has
 	Models    []Model    `koanf:"models"`
 	Retry     Retry      `koanf:"retry"`
 	Breaker   Breaker    `koanf:"breaker"`
@@ -21,7 +22,7 @@ type Config struct {
 	Health    Health     `koanf:"health"`
 	SLO       SLO        `koanf:"slo"`
 	Telemetry Telemetry  `koanf:"telemetry"`
-	Shutdown  Duration   `koanf:"shutdown"` // how long streams may still run after SIGTERM
+	Shutdown  Duration   `koanf:"shutdown"` // how long streams may still run after SIGTERM; 0s: they end at once
 }
 
 // Auth says whether an app must show a key.
@@ -44,32 +45,32 @@ const (
 
 // Provider is a server that runs models.
 type Provider struct {
-	Name string `koanf:"name"`
+	Name string `koanf:"name"` // unique; letters, digits, dot, dash and underscore, for it goes into headers and labels
 	Kind Kind   `koanf:"kind"`
-	URL  string `koanf:"url"` // KindOpenAI: up to and including /v1; the others: without a path
-	Key  Secret `koanf:"key"`
+	// URL has no trailing slash and no query. For KindOpenAI it goes up to and including /v1, for the other kinds up to
+	// what comes before the API's own path. Left out, it is the kind's usual address.
+	URL string `koanf:"url"`
+	Key Secret `koanf:"key"` // empty: calls carry no key
 	// Dialects are spoken beside the kind's own: llama.cpp is of kind openai and speaks anthropic too.
 	Dialects []string `koanf:"dialects"`
 }
 
-// Secret names where a key is kept: keyring:NAME, env:NAME or file:PATH. It is never the key itself.
-type Secret string
-
 // Model is a name that apps ask for.
 type Model struct {
-	Name       string       `koanf:"name"`
-	Targets    []Target     `koanf:"targets"` // in order of preference
-	LastResort []LastResort `koanf:"last_resort"`
-	LocalOnly  bool         `koanf:"local_only"` // never leaves this device
+	Name       string       `koanf:"name"`        // unique
+	Targets    []Target     `koanf:"targets"`     // in order of preference
+	LastResort []LastResort `koanf:"last_resort"` // in order of preference
+	LocalOnly  bool         `koanf:"local_only"`  // never leaves this device: a target elsewhere is refused
 }
 
 // Target is one model at one provider.
 type Target struct {
-	Provider string `koanf:"provider"`
-	Model    string `koanf:"model"` // the provider's own name for it
+	Provider string `koanf:"provider"` // a name in Config.Providers
+	Model    string `koanf:"model"`    // the provider's own name for it
 }
 
-// LastResort answers when every target failed: Similar, or a Static sentence.
+// LastResort answers when every target failed. It is either Similar (an answer to a question alike, from the cache) or a
+// Static sentence; in the file `similar` and `{ static: "…" }`.
 type LastResort struct {
 	Similar bool
 	Static  string
@@ -77,20 +78,20 @@ type LastResort struct {
 
 // Retry says how a failed attempt is repeated.
 type Retry struct {
-	Strategy    string   `koanf:"strategy"` // exponential, linear or fibonacci, with full jitter
-	MaxAttempts int      `koanf:"max_attempts"`
-	Base        Duration `koanf:"base"`
-	Max         Duration `koanf:"max"`
+	Strategy    string   `koanf:"strategy"`     // exponential, linear or fibonacci, with full jitter
+	MaxAttempts int      `koanf:"max_attempts"` // the first one counts: 1 is no retry; at most 10
+	Base        Duration `koanf:"base"`         // the first wait
+	Max         Duration `koanf:"max"`          // no wait is longer
 }
 
 // Breaker says when a target is left alone, and for how long.
 type Breaker struct {
-	Failures int      `koanf:"failures"`
+	Failures int      `koanf:"failures"` // in a row
 	OpenFor  Duration `koanf:"open_for"`
-	Probes   int      `koanf:"probes"`
+	Probes   int      `koanf:"probes"` // calls let through after that, to see whether it answers again
 }
 
-// Timeouts bound one attempt at one target.
+// Timeouts bound one attempt at one target. All are positive.
 type Timeouts struct {
 	Connect    Duration `koanf:"connect"`
 	FirstToken Duration `koanf:"first_token"` // streams: from the request to the first byte of the answer
@@ -113,8 +114,8 @@ type ExactCache struct {
 
 // SimilarCache answers a question alike; off without Model.
 type SimilarCache struct {
-	Model     string  `koanf:"model"` // an embedding model on this device
-	Threshold float64 `koanf:"threshold"`
+	Model     string  `koanf:"model"`     // an embedding model on this device
+	Threshold float64 `koanf:"threshold"` // cosine similarity from which two questions are alike; over 0, at most 1
 }
 
 // Guard says what happens to text that should not pass.
@@ -128,37 +129,37 @@ type Guard struct {
 type Limits struct {
 	RequestsPerMinute int   `koanf:"requests_per_minute"` // a caller; 0: no limit
 	Concurrent        int   `koanf:"concurrent"`          // all callers together; 0: no limit
-	Body              Bytes `koanf:"body"`                // of one request; model uploads are exempt
-	Connections       int   `koanf:"connections"`         // open at once
+	Body              Bytes `koanf:"body"`                // of one request; model uploads are exempt; 1KiB to 1GiB
+	Connections       int   `koanf:"connections"`         // open at once; at least 1
 }
 
 // Audit says what the ledger keeps.
 type Audit struct {
 	Content    string   `koanf:"content"`    // hash or encrypted
 	Durability string   `koanf:"durability"` // group or strict
-	Retention  Duration `koanf:"retention"`
+	Retention  Duration `koanf:"retention"`  // 0s: for ever
 	OnFailure  string   `koanf:"on_failure"` // continue or refuse
 }
 
 // Budget bounds what is spent.
 type Budget struct {
-	Per  string  `koanf:"per"` // hour, day, week or month
-	USD  float64 `koanf:"usd"`
+	Per  string  `koanf:"per"`  // hour, day, week or month
+	USD  float64 `koanf:"usd"`  // over 0; a limit a person types, turned into integer money where it is compared
 	Then string  `koanf:"then"` // warn, local-only or refuse
 }
 
 // Health says when the machine is short of something.
 type Health struct {
-	MinFreeMemory  Share   `koanf:"min_free_memory"`
-	MinFreeDisk    Share   `koanf:"min_free_disk"`
-	MaxTemperature float64 `koanf:"max_temperature"` // degrees Celsius
+	MinFreeMemory  Share   `koanf:"min_free_memory"` // 0: not watched
+	MinFreeDisk    Share   `koanf:"min_free_disk"`   // 0: not watched
+	MaxTemperature float64 `koanf:"max_temperature"` // degrees Celsius; 0: not watched
 }
 
 // SLO is what the service promises.
 type SLO struct {
-	Availability Percent  `koanf:"availability"`
-	LatencyP95   Duration `koanf:"latency_p95"`
-	ErrorRate    Percent  `koanf:"error_rate"`
+	Availability Percent  `koanf:"availability"` // under 100%, for a promise without an error budget has no burn rate; 0%: none
+	LatencyP95   Duration `koanf:"latency_p95"`  // 0s: no promise
+	ErrorRate    Percent  `koanf:"error_rate"`   // 0%: no promise
 }
 
 // Telemetry says what is told, and to whom.
@@ -168,17 +169,45 @@ type Telemetry struct {
 	Format string `koanf:"format"` // auto (human on a terminal, JSON elsewhere), json or human
 }
 
-// Duration is a time.Duration written like 200ms, 60s, 90d.
-type Duration time.Duration
+// Default is the config when nothing is set: Ollama on its own port, every model name passed through.
+func Default() Config {
+	return Config{
+		Listen:    "127.0.0.1:11435",
+		Auth:      AuthNone,
+		Providers: []Provider{{Name: "local", Kind: KindOllama, URL: KindOllama.URL()}},
+		Retry:     Retry{Strategy: "exponential", MaxAttempts: 3, Base: Duration(200 * time.Millisecond), Max: Duration(5 * time.Second)},
+		Breaker:   Breaker{Failures: 5, OpenFor: Duration(time.Minute), Probes: 1},
+		Timeouts: Timeouts{
+			Connect:    Duration(2 * time.Second),
+			FirstToken: Duration(2 * time.Minute), // a large model may have to be read from disk first
+			Idle:       Duration(time.Minute),
+			Whole:      Duration(time.Hour),
+		},
+		Cache: Cache{
+			Exact:   ExactCache{TTL: Duration(5 * time.Minute), MaxBytes: 256 << 20, When: "deterministic"},
+			Similar: SimilarCache{Threshold: 0.95},
+		},
+		Guard:     Guard{Secrets: "off", PII: "off", Injection: "off"},
+		Limits:    Limits{Body: 32 << 20, Connections: 4096},
+		Audit:     Audit{Content: "hash", Durability: "group", Retention: Duration(90 * day), OnFailure: "continue"},
+		Health:    Health{MinFreeMemory: Share{Percent: 5}, MinFreeDisk: Share{Bytes: 2 << 30}, MaxTemperature: 95},
+		SLO:       SLO{Availability: 99.9, LatencyP95: Duration(500 * time.Millisecond), ErrorRate: 0.1},
+		Telemetry: Telemetry{Log: "info", Format: "auto"},
+		Shutdown:  Duration(30 * time.Second),
+	}
+}
 
-// Bytes is a size in bytes written like 32MiB or 2GB.
-type Bytes int64
-
-// Percent is a share of 100, written like 99.9%.
-type Percent float64
-
-// Share is either a percentage of the whole or a size: 5% or 2GiB.
-type Share struct {
-	Percent Percent
-	Bytes   Bytes
+// URL is where a provider of this kind usually is; empty for a kind that is not known.
+func (k Kind) URL() string {
+	switch k {
+	case KindOllama:
+		return "http://127.0.0.1:11434"
+	case KindOpenAI:
+		return "https://api.openai.com/v1"
+	case KindAnthropic:
+		return "https://api.anthropic.com"
+	case KindGemini:
+		return "https://generativelanguage.googleapis.com"
+	}
+	return ""
 }

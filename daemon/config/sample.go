@@ -1,0 +1,122 @@
+package config
+
+// Sample is the file that `corral config init` writes: the defaults, and the rest to switch on by taking a # away. A
+// comment has a space after its #, a setting that is switched off has none.
+func Sample() string { return sampleText }
+
+const sampleText = `# Corral's configuration. All of it is optional: what is left out keeps the value shown here.
+# A line with "#" and no space after it is a setting to switch on: take the "#" away.
+# "corral config check" tells what is wrong; a running Corral takes over what is saved here.
+
+# The address to listen on. Any other than this machine's own needs auth: required. Changing it needs a restart.
+listen: 127.0.0.1:11435
+
+# none: every app on this machine may call. required: an app shows a key that "corral keys" made.
+auth: none
+
+# Other names under which this machine is called, and web pages that may call.
+#hosts: [box.lan]
+#origins: ["https://app.example.org"]
+
+# Servers that run models: ollama, openai (or whatever speaks like it), anthropic or gemini. The first is asked for every
+# name that is not under models. A key is never written here, only where it is kept: keyring:NAME, env:NAME or file:PATH.
+providers:
+  - name: local
+    kind: ollama
+    url: http://127.0.0.1:11434
+#  - name: openai
+#    kind: openai
+#    url: https://api.openai.com/v1
+#    key: keyring:openai
+#  - name: llama-server
+#    kind: openai
+#    url: http://127.0.0.1:8080/v1
+#    dialects: [anthropic]
+
+# Names that apps ask for, and the models that answer, in order. last_resort answers when none of them can.
+#models:
+#  - name: chat
+#    targets:
+#      - provider: local
+#        model: llama3.2
+#    last_resort:
+#      - static: The model is away; please try again.
+#    local_only: true
+
+# How long each step of one attempt may take.
+timeouts:
+  connect: 2s
+  first_token: 2m
+  idle: 1m
+  whole: 1h
+
+# What callers may ask; 0 is no limit.
+limits:
+  requests_per_minute: 0
+  concurrent: 0
+  body: 32MiB
+  connections: 4096
+
+# How a failed attempt is repeated: exponential, linear or fibonacci waits.
+#retry:
+#  strategy: exponential
+#  max_attempts: 3
+#  base: 200ms
+#  max: 5s
+
+# When a target that keeps failing is left alone.
+#breaker:
+#  failures: 5
+#  open_for: 1m
+#  probes: 1
+
+# Answers kept: to the same question (off, deterministic or always), and to one alike when an embedding model is named.
+#cache:
+#  exact:
+#    ttl: 5m
+#    max_bytes: 256MiB
+#    when: deterministic
+#  similar:
+#    model: all-minilm
+#    threshold: 0.95
+
+# Text that should not pass: off, flag, redact or block; pii also redact-for-cloud; injection only off, flag or block.
+#guard:
+#  secrets: block
+#  pii: redact-for-cloud
+#  injection: flag
+
+# What the ledger keeps of each call (hash or encrypted), how surely (group or strict), and for how long.
+#audit:
+#  content: hash
+#  durability: group
+#  retention: 90d
+#  on_failure: continue
+
+# What may be spent in an hour, day, week or month, and what then: warn, local-only or refuse.
+#budgets:
+#  - per: day
+#    usd: 5
+#    then: local-only
+
+# When the machine counts as short of something; the temperature is in degrees Celsius.
+#health:
+#  min_free_memory: 5%
+#  min_free_disk: 2GiB
+#  max_temperature: 95
+
+# What the service promises.
+#slo:
+#  availability: 99.9%
+#  latency_p95: 500ms
+#  error_rate: 0.1%
+
+# What is logged (debug, info, warn or error; auto, json or human), and where traces go.
+telemetry:
+  log: info
+  format: auto
+#  otlp: http://127.0.0.1:4318
+
+# How long running answers may still take when Corral is stopped.
+shutdown: 30s
+`
