@@ -1,0 +1,145 @@
+// Package app is what a person touches on this machine: the command line. Its commands speak to a running daemon through
+// daemon/client, but for `serve`, which is the daemon, and `config`, which reads a file.
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"corral/daemon"
+	"corral/daemon/client"
+	"corral/daemon/config"
+	"corral/store"
+)
+
+// version is set when a release is built: -ldflags "-X corral/app.version=1.2.3".
+var version = "dev"
+
+// env is what a command gets from the process.
+type env struct {
+	in       io.Reader
+	out, err io.Writer
+
+	configFlag, dataFlag, url string
+	json                      bool
+}
+
+// Main runs the command line and returns the exit code: 0, or 1 after an error, which it has told.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	e := &env{in: in, out: out, err: errOut}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() { <-ctx.Done(); stop() }() // the second signal ends the process at once
+	root := e.root()
+	root.SetArgs(args)
+	root.SetIn(in)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(errOut, "corral:", err)
+	if hint := hintFor(err); hint != "" {
+		fmt.Fprintln(errOut, hint)
+	}
+	return 1
+}
+
+func hintFor(err error) string {
+	var in *store.InUseError
+	var bad *config.Errors
+	switch {
+	case errors.As(err, &in):
+		return "Another Corral is using this data folder. `corral status` shows it; use --data-dir for a second one."
+	case errors.As(err, &bad):
+		return "`corral config check` shows what is in force and what is not; `corral config init` writes a file to begin with."
+	}
+	return ""
+}
+
+func (e *env) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "corral",
+		Short: "Stands in front of the AI models on this machine",
+		Long: `Corral stands in front of the AI models on this machine. Apps talk to it on
+http://127.0.0.1:11435 exactly as they would to Ollama, OpenAI or Anthropic.
+
+With no config at all it fronts Ollama on its usual port.`,
+		Example: `  corral serve                 # run it here
+  OLLAMA_HOST=127.0.0.1:11435 ollama run llama3.2
+  corral status                # how is it?`,
+		SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	f := root.PersistentFlags()
+	f.StringVar(&e.configFlag, "config", "", "config file (default: corral.yaml in the user's config folder; $CORRAL_CONFIG)")
+	f.StringVar(&e.dataFlag, "data-dir", "", "data folder (default: corral in the user's data folder; $CORRAL_DATA_DIR)")
+	f.StringVar(&e.url, "url", "", "address of a running Corral (default: where the one with this data folder listens)")
+	root.AddCommand(e.serve(), e.status(), e.keys(), e.configCommand(), e.version())
+	return root
+}
+
+// asJSON adds --json, which every reading command has.
+func (e *env) asJSON(c *cobra.Command) *cobra.Command {
+	c.Flags().BoolVar(&e.json, "json", false, "print JSON")
+	return c
+}
+
+func (e *env) print(v any) error {
+	enc := json.NewEncoder(e.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+func (e *env) client() (*client.Client, error) {
+	dir, err := config.DataDir(e.dataFlag)
+	if err != nil {
+		return nil, err
+	}
+	return client.Open(dir, e.url, daemon.AddressFile)
+}
+
+func (e *env) version() *cobra.Command {
+	return e.asJSON(&cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := struct {
+				Version  string `json:"version"`
+				Commit   string `json:"commit,omitempty"`
+				Go       string `json:"go"`
+				Platform string `json:"platform"`
+			}{version, commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			if e.json {
+				return e.print(v)
+			}
+			fmt.Fprintln(e.out, strings.TrimSpace(fmt.Sprintf("corral %s %s", v.Version, v.Commit)), v.Go, v.Platform)
+			return nil
+		},
+	})
+}
+
+func commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return s.Value[:12]
+		}
+	}
+	return ""
+}

@@ -1,0 +1,98 @@
+package app
+
+import (
+	"log/slog"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"corral/daemon"
+	"corral/daemon/config"
+	"corral/store"
+)
+
+func (e *env) serve() *cobra.Command {
+	var listen, logLevel, logFormat string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run Corral in this terminal, or as a service",
+		Long: `Run Corral until Ctrl-C or SIGTERM; then it takes no new calls and lets those under
+way end, up to the config's "shutdown". A second signal ends it at once.
+
+The config is read again when the file changes, and on SIGHUP. A file that is not
+valid changes nothing.`,
+		Example: `  corral serve
+  corral serve --listen 127.0.0.1:8080 --log debug
+  corral serve --config /etc/corral/corral.yaml --data-dir /var/lib/corral`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			flags := map[string]string{}
+			for path, v := range map[string]string{"listen": listen, "telemetry.log": logLevel, "telemetry.format": logFormat} {
+				if v != "" {
+					flags[path] = v
+				}
+			}
+			source := config.NewSource(e.configFlag, flags)
+			dir, err := config.DataDir(e.dataFlag)
+			if err != nil {
+				return err
+			}
+			first, _, err := source.Load()
+			if err != nil {
+				return err
+			}
+			var level slog.LevelVar
+			out := newBufferedLog(e.err)
+			defer out.Close()
+			hup := make(chan os.Signal, 1)
+			notifyHangup(hup)
+			defer signal.Stop(hup)
+			reload := make(chan struct{})
+			go func() {
+				for {
+					select {
+					case <-hup:
+						select {
+						case reload <- struct{}{}:
+						case <-c.Context().Done():
+							return
+						}
+					case <-c.Context().Done():
+						return
+					}
+				}
+			}()
+			o := daemon.Options{Config: source, DataDir: dir, Version: version, Log: newLogger(out, e.err, &level, first.Telemetry.Format), Level: &level, Reload: reload}
+			if exe, err := os.Executable(); err == nil {
+				o.Check = store.CheckInChild(exe, store.CheckCommand)
+			}
+			return daemon.Run(c.Context(), o)
+		},
+	}
+	c.Flags().StringVar(&listen, "listen", "", "address to listen on (config: listen)")
+	c.Flags().StringVar(&logLevel, "log", "", "debug, info, warn or error (config: telemetry.log)")
+	c.Flags().StringVar(&logFormat, "log-format", "", "auto, json or human (config: telemetry.format)")
+	return c
+}
+
+// newLogger writes JSON lines, or lines for people where a person is looking.
+func newLogger(out *bufferedLog, to any, level *slog.LevelVar, format string) *slog.Logger {
+	human := format == "human"
+	if f, ok := to.(*os.File); ok && format == "auto" {
+		human = term.IsTerminal(int(f.Fd()))
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if human {
+		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			if len(groups) == 0 && a.Key == slog.TimeKey {
+				return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly))
+			}
+			return a
+		}
+		return slog.New(slog.NewTextHandler(out, o))
+	}
+	return slog.New(slog.NewJSONHandler(out, o))
+}

@@ -1,0 +1,64 @@
+package app
+
+import (
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func (e *env) status() *cobra.Command {
+	return e.asJSON(&cobra.Command{
+		Use: "status", Short: "How the running Corral is", Args: cobra.NoArgs,
+		Example: "  corral status\n  corral status --json | jq .ready",
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			s, err := api.Status(c.Context())
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(s)
+			}
+			ready := "ready"
+			if !s.Ready {
+				ready = "not ready"
+			}
+			fmt.Fprintf(e.out, "Corral %s is %s at http://%s (pid %d, up %s, %d calls under way)\n\n", s.Version, ready, s.Listen, s.PID,
+				time.Since(s.Started).Round(time.Second), s.InFlight)
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "PROVIDER\tKIND\tADDRESS\tSTATE")
+			for _, p := range s.Providers {
+				state := "reachable"
+				if !p.Reachable {
+					state = "away"
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.URL, state)
+			}
+			if len(s.Models) > 0 {
+				fmt.Fprintln(w, "\nMODEL\tTARGETS")
+				for _, m := range s.Models {
+					fmt.Fprintf(w, "%s\t%v\n", m.Name, m.Targets)
+				}
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(e.out, "\nConfig: %s\nData:   %s\n", s.Config.Path, s.DataDir)
+			for _, t := range s.Config.NeedsRestart {
+				fmt.Fprintf(e.out, "The change to %s waits for a restart.\n", t)
+			}
+			for _, t := range s.Config.Warnings {
+				fmt.Fprintln(e.out, "Note:", t)
+			}
+			for _, t := range s.Problems {
+				fmt.Fprintln(e.out, "Problem:", t)
+			}
+			return nil
+		},
+	})
+}

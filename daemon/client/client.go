@@ -1,0 +1,143 @@
+// Package client speaks to a daemon's operator API. The command line and the window use nothing else.
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"corral/daemon/admin"
+)
+
+// Client is for one daemon.
+type Client struct {
+	base, token string
+	http        *http.Client
+}
+
+// ErrNotRunning says that no daemon answers there.
+var ErrNotRunning = errors.New("corral is not running here; start it with `corral serve`")
+
+// Error is what the daemon refused, in its own words.
+type Error struct {
+	Status int
+	Detail string
+}
+
+func (e *Error) Error() string { return e.Detail }
+
+// Open makes a Client for the daemon that has dataDir. address, if not empty, says where it is instead of what the daemon
+// itself wrote down there.
+func Open(dataDir, address, addressFile string) (*Client, error) {
+	if address == "" {
+		b, err := os.ReadFile(filepath.Join(dataDir, addressFile))
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, ErrNotRunning
+		}
+		if err != nil {
+			return nil, fmt.Errorf("find the daemon: %w", err)
+		}
+		address = strings.TrimSpace(string(b))
+	}
+	token, err := os.ReadFile(filepath.Join(dataDir, admin.TokenFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the operator's token: %w", err)
+	}
+	if !strings.Contains(address, "://") {
+		address = "http://" + reachable(address)
+	}
+	return &Client{base: strings.TrimSuffix(address, "/") + admin.Base, token: strings.TrimSpace(string(token)),
+		http: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}, nil
+}
+
+// reachable is address with loopback in place of "every address of this machine".
+func reachable(address string) string {
+	for _, all := range []string{"0.0.0.0:", "[::]:"} {
+		if port, ok := strings.CutPrefix(address, all); ok {
+			return "127.0.0.1:" + port
+		}
+	}
+	return address
+}
+
+func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if in != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("%w (%v)", ErrNotRunning, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		var p struct{ Title, Detail string }
+		b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+		if json.Unmarshal(b, &p) != nil || p.Detail == "" {
+			p.Detail = fmt.Sprintf("the daemon answered %s", res.Status)
+		}
+		return &Error{res.StatusCode, p.Detail}
+	}
+	if out == nil || res.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	return json.NewDecoder(io.LimitReader(res.Body, 64<<20)).Decode(out)
+}
+
+// Status is how the daemon is.
+func (c *Client) Status(ctx context.Context) (s admin.Status, err error) {
+	err = c.do(ctx, http.MethodGet, "/status", nil, &s)
+	return s, err
+}
+
+// Reload makes it read its config again.
+func (c *Client) Reload(ctx context.Context) error {
+	return c.do(ctx, http.MethodPost, "/config/reload", nil, nil)
+}
+
+// Keys are the keys of apps.
+func (c *Client) Keys(ctx context.Context) ([]admin.Key, error) {
+	var out struct{ Keys []admin.Key }
+	err := c.do(ctx, http.MethodGet, "/keys", nil, &out)
+	return out.Keys, err
+}
+
+// CreateKey makes a key that expires after days; 0: never.
+func (c *Client) CreateKey(ctx context.Context, name string, days int) (k admin.NewKey, err error) {
+	in := map[string]any{"name": name}
+	if days > 0 {
+		in["days"] = days
+	}
+	err = c.do(ctx, http.MethodPost, "/keys", in, &k)
+	return k, err
+}
+
+// RevokeKey makes a key of no use.
+func (c *Client) RevokeKey(ctx context.Context, idOrName string) (k admin.Key, err error) {
+	err = c.do(ctx, http.MethodDelete, "/keys/"+url.PathEscape(idOrName), nil, &k)
+	return k, err
+}

@@ -1,0 +1,260 @@
+package dialect
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"corral/daemon/llm"
+)
+
+func inspectorOf(ep *llm.Endpoint) inspector {
+	switch {
+	case ep.Task != llm.Generate:
+		return progress
+	case ep.Dialect == llm.Anthropic:
+		return anthropicEvent
+	case ep.Dialect == llm.OpenAI && ep.Name == "responses":
+		return responsesEvent
+	case ep.Dialect == llm.OpenAI:
+		return openaiEvent
+	}
+	return ollamaLine
+}
+
+// progress looks at a line of pull, push or create. Any line counts as content, a failure too: Ollama reports these
+// inside a 200, and its own clients expect them there.
+func progress(s *Seen, _, data []byte) {
+	s.Content = true
+	if bytes.Contains(data, []byte(`"error"`)) && gjson.GetBytes(data, "error").Exists() {
+		s.Failed = true
+	}
+}
+
+// ollamaLine looks at a line of /api/chat or /api/generate.
+func ollamaLine(s *Seen, _, data []byte) {
+	if !object(s, data) {
+		return
+	}
+	gjson.ParseBytes(data).ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "error":
+			s.fail(v)
+		case "response", "thinking":
+			s.Content = s.Content || v.Str != ""
+		case "message":
+			if !s.Content {
+				v.ForEach(func(k, v gjson.Result) bool {
+					s.Content = k.Str != "role" && (v.Str != "" || v.IsArray() && v.Get("#").Int() > 0)
+					return !s.Content
+				})
+			}
+		case "done":
+			s.Terminal = s.Terminal || v.Bool()
+			s.Content = s.Content || s.Terminal
+		}
+		ollamaCount(&s.Usage, k.Str, v)
+		return true
+	})
+}
+
+// openaiEvent looks at an event of /v1/chat/completions or /v1/completions.
+func openaiEvent(s *Seen, _, data []byte) {
+	if string(bytes.TrimSpace(data)) == "[DONE]" {
+		s.Terminal, s.Content = true, true
+		return
+	}
+	if !object(s, data) {
+		return
+	}
+	if s.Content && !bytes.Contains(data, []byte(`"usage"`)) && !bytes.Contains(data, []byte(`"error"`)) {
+		return
+	}
+	gjson.ParseBytes(data).ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "error":
+			s.fail(v)
+		case "usage":
+			openaiUsage(&s.Usage, v)
+		case "choices":
+			v.ForEach(func(_, choice gjson.Result) bool {
+				s.Content = s.Content || choice.Get("finish_reason").Str != "" || choice.Get("text").Str != ""
+				choice.Get("delta").ForEach(func(k, v gjson.Result) bool {
+					s.Content = s.Content || k.Str != "role" && (v.Str != "" || v.IsArray() && v.Get("#").Int() > 0 || v.IsObject())
+					return !s.Content
+				})
+				return !s.Content
+			})
+		}
+		return true
+	})
+}
+
+// responsesEvent looks at an event of /v1/responses; what it is stands in the data's type, and in the event's name.
+func responsesEvent(s *Seen, _, data []byte) {
+	if string(bytes.TrimSpace(data)) == "[DONE]" { // llama.cpp ends all its streams so
+		s.Terminal, s.Content = true, true
+		return
+	}
+	if !object(s, data) {
+		return
+	}
+	switch t := gjson.GetBytes(data, "type").Str; t {
+	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
+		s.Terminal, s.Content = true, true
+		r := gjson.GetBytes(data, "response")
+		openaiUsage(&s.Usage, r.Get("usage"))
+		if t == "response.failed" {
+			s.Failed, s.Failure = true, r.Get("error.message").Str
+		}
+	case "error":
+		s.Failed, s.Failure = true, firstOf(gjson.GetBytes(data, "message").Str, gjson.GetBytes(data, "error.message").Str)
+	case "response.output_item.added":
+		s.Content = s.Content || gjson.GetBytes(data, "item.type").Str == "function_call"
+	case "":
+		if e := gjson.GetBytes(data, "error"); e.Exists() {
+			s.fail(e)
+		}
+	default:
+		s.Content = s.Content || bytes.HasSuffix([]byte(t), []byte(".delta"))
+	}
+}
+
+// anthropicEvent looks at an event of /v1/messages.
+func anthropicEvent(s *Seen, _, data []byte) {
+	if !object(s, data) {
+		return
+	}
+	switch gjson.GetBytes(data, "type").Str {
+	case "message_start":
+		anthropicUsage(&s.Usage, gjson.GetBytes(data, "message.usage"))
+	case "content_block_start":
+		s.Content = s.Content || gjson.GetBytes(data, "content_block.type").Str == "tool_use"
+	case "content_block_delta":
+		s.Content = true
+	case "message_delta":
+		s.Content = true
+		anthropicUsage(&s.Usage, gjson.GetBytes(data, "usage"))
+	case "message_stop":
+		s.Terminal, s.Content = true, true
+	case "error":
+		s.fail(gjson.GetBytes(data, "error"))
+	}
+}
+
+// object reports whether data looks like a JSON object, and notes when it does not.
+func object(s *Seen, data []byte) bool {
+	if len(data) > 1 && data[0] == '{' && data[len(data)-1] == '}' {
+		return true
+	}
+	if data = bytes.TrimSpace(data); len(data) > 1 && data[0] == '{' && data[len(data)-1] == '}' {
+		return true
+	}
+	s.Garbage = true
+	return false
+}
+
+func (s *Seen) fail(v gjson.Result) {
+	if v.Type == gjson.Null {
+		return
+	}
+	s.Failed = true
+	s.Failure = firstOf(v.Get("message").Str, v.Str)
+}
+
+func firstOf(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// UsageOf reads what a whole answer to ep says it used.
+func UsageOf(ep *llm.Endpoint, body []byte) llm.Usage {
+	u := llm.NoUsage
+	if ep.Task != llm.Generate && ep.Task != llm.Embed {
+		return u
+	}
+	switch ep.Dialect {
+	case llm.OpenAI:
+		openaiUsage(&u, gjson.GetBytes(body, "usage"))
+	case llm.Anthropic:
+		anthropicUsage(&u, gjson.GetBytes(body, "usage"))
+		if ep.Name == "count_tokens" {
+			return llm.NoUsage // it counts, it does not use
+		}
+	default:
+		gjson.ParseBytes(body).ForEach(func(k, v gjson.Result) bool {
+			ollamaCount(&u, k.Str, v)
+			return true
+		})
+	}
+	return u
+}
+
+// ErrorOf reads the message of a target's error answer, empty if it has none.
+func ErrorOf(body []byte) string {
+	e := gjson.GetBytes(body, "error")
+	return firstOf(e.Get("message").Str, e.Str)
+}
+
+// ollamaCount takes one member of Ollama's last line (durations are ns; a zero one is left out).
+func ollamaCount(u *llm.Usage, name string, v gjson.Result) {
+	switch name {
+	case "prompt_eval_count":
+		u.Input = count(v)
+	case "eval_count":
+		u.Output = count(v)
+	case "load_duration":
+		u.Load = time.Duration(v.Int())
+	case "prompt_eval_duration":
+		u.PromptEval = time.Duration(v.Int())
+	case "eval_duration":
+		u.Eval = time.Duration(v.Int())
+	}
+}
+
+func openaiUsage(u *llm.Usage, v gjson.Result) {
+	if !v.IsObject() {
+		return
+	}
+	v.ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "prompt_tokens", "input_tokens":
+			u.Input = count(v)
+		case "completion_tokens", "output_tokens":
+			u.Output = count(v)
+		case "prompt_tokens_details", "input_tokens_details":
+			u.Cached = count(v.Get("cached_tokens"))
+		case "completion_tokens_details", "output_tokens_details":
+			u.Reasoning = count(v.Get("reasoning_tokens"))
+		}
+		return true
+	})
+}
+
+func anthropicUsage(u *llm.Usage, v gjson.Result) {
+	if !v.IsObject() {
+		return
+	}
+	v.ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "input_tokens":
+			u.Input = count(v)
+		case "output_tokens":
+			u.Output = count(v)
+		case "cache_read_input_tokens":
+			u.Cached = count(v)
+		}
+		return true
+	})
+}
+
+// count is a token count as told, or -1 for what cannot be one: absent, negative, no number, or past any model.
+func count(v gjson.Result) int64 {
+	if v.Type != gjson.Number || v.Num < 0 || v.Num > 1e12 {
+		return -1
+	}
+	return int64(v.Num)
+}

@@ -1,0 +1,396 @@
+package dialect
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math/bits"
+
+	"corral/daemon/llm"
+)
+
+// maxDepth is how deep arrays and objects may lie in each other: what encoding/json, and so Ollama, allows.
+const maxDepth = 10000
+
+// Peeked is what Peek found in a body.
+type Peeked struct {
+	Fields    llm.Fields
+	Model     string // the last one, as Go's decoder would take it; empty where there is none
+	Stream    bool
+	HasStream bool // "stream" was there and was true or false
+
+	older   string // what "name" held, the older word for model
+	olderAt llm.Span
+}
+
+// SyntaxError says where a body stops being JSON.
+type SyntaxError struct {
+	Offset int // bytes from the start
+	What   string
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s at byte %d", e.What, e.Offset) }
+
+// Peek checks in one pass that b is one JSON object (RFC 8259) and finds the few top-level members that decide about a
+// call. Names are compared without regard to case, since Go's decoder, and so Ollama, does that too: a check that was
+// stricter than the target could be walked around. It needs no memory that grows with b, however deep b is nested.
+func Peek(b []byte) (Peeked, error) {
+	s := scanner{b: b}
+	p, err := s.object()
+	if err != nil {
+		return Peeked{}, err
+	}
+	if p.Model == "" && p.older != "" {
+		p.Model, p.Fields.Model = p.older, append(p.Fields.Model, p.olderAt)
+	}
+	return p, nil
+}
+
+// scanner walks over JSON without recursion: a body of a million brackets must not cost a million stack frames.
+type scanner struct {
+	b     []byte
+	i     int
+	depth int
+	isObj [maxDepth/64 + 1]uint64 // a bit for each level: object or array
+}
+
+func (s *scanner) fail(what string) error {
+	if s.i >= len(s.b) {
+		what = "unexpected end of JSON"
+	}
+	return &SyntaxError{min(s.i, len(s.b)), what}
+}
+
+func (s *scanner) space() {
+	for s.i < len(s.b) {
+		switch s.b[s.i] {
+		case ' ', '\t', '\n', '\r':
+			s.i++
+		default:
+			return
+		}
+	}
+}
+
+func (s *scanner) object() (p Peeked, err error) {
+	s.space()
+	if s.i >= len(s.b) || s.b[s.i] != '{' {
+		return p, s.fail("a JSON object was expected")
+	}
+	// Values below the top level are skipped whole; here only the members of the top level are walked.
+	s.i++
+	s.depth = 1
+	s.space()
+	if s.i < len(s.b) && s.b[s.i] == '}' {
+		s.i++
+		return p, s.end()
+	}
+	for {
+		s.space()
+		from := s.i
+		if err = s.str(); err != nil {
+			return p, err
+		}
+		name := s.b[from+1 : s.i-1]
+		if err = s.colon(); err != nil {
+			return p, err
+		}
+		at := s.i
+		if err = s.value(); err != nil {
+			return p, err
+		}
+		p.member(name, s.b[at:s.i], llm.Span{From: at, To: s.i})
+		s.space()
+		if s.i >= len(s.b) {
+			return p, s.fail("")
+		}
+		switch s.b[s.i] {
+		case ',':
+			s.i++
+		case '}':
+			s.i++
+			return p, s.end()
+		default:
+			return p, s.fail("a comma or } was expected")
+		}
+	}
+}
+
+func (s *scanner) end() error {
+	if s.space(); s.i < len(s.b) {
+		return s.fail("more text after the end of the object")
+	}
+	return nil
+}
+
+func (s *scanner) colon() error {
+	s.space()
+	if s.i >= len(s.b) || s.b[s.i] != ':' {
+		return s.fail("a colon was expected")
+	}
+	s.i++
+	s.space()
+	return nil
+}
+
+// member notes what decides: model (name in older calls to Ollama) and stream.
+func (p *Peeked) member(name, value []byte, at llm.Span) {
+	if bytes.IndexByte(name, '\\') >= 0 {
+		if len(name) > 64 {
+			return
+		}
+		var plain string
+		if json.Unmarshal(append(append([]byte{'"'}, name...), '"'), &plain) != nil {
+			return
+		}
+		name = []byte(plain)
+	}
+	switch len(name) {
+	case 4:
+		if !bytes.EqualFold(name, []byte("name")) {
+			return
+		}
+	case 5:
+		if !bytes.EqualFold(name, []byte("model")) {
+			return
+		}
+	case 6:
+		if bytes.EqualFold(name, []byte("stream")) {
+			switch value[0] {
+			case 't':
+				p.Stream, p.HasStream = true, true
+			case 'f':
+				p.Stream, p.HasStream = false, true
+			}
+		}
+		return
+	default:
+		return
+	}
+	if value[0] != '"' {
+		return
+	}
+	model := string(value[1 : len(value)-1])
+	if bytes.IndexByte(value, '\\') >= 0 && json.Unmarshal(value, &model) != nil {
+		return
+	}
+	if len(name) == 4 {
+		p.older, p.olderAt = model, at
+		return
+	}
+	p.Model = model
+	p.Fields.Model = append(p.Fields.Model, at)
+}
+
+// value walks over one value of any kind and everything in it.
+func (s *scanner) value() error {
+	base := s.depth
+	for {
+		if s.i >= len(s.b) {
+			return s.fail("")
+		}
+		switch c := s.b[s.i]; c {
+		case '{', '[':
+			s.i++
+			if s.depth >= maxDepth {
+				return s.fail(fmt.Sprintf("nested deeper than %d", maxDepth))
+			}
+			s.push(c == '{')
+			s.space()
+			if s.i < len(s.b) && s.b[s.i] == c+2 { // } and ] stand two after { and [
+				s.i++
+				s.depth--
+				break
+			}
+			if c == '{' {
+				if err := s.key(); err != nil {
+					return err
+				}
+			}
+			continue
+		case '"':
+			if err := s.str(); err != nil {
+				return err
+			}
+		case 't':
+			if err := s.word("true"); err != nil {
+				return err
+			}
+		case 'f':
+			if err := s.word("false"); err != nil {
+				return err
+			}
+		case 'n':
+			if err := s.word("null"); err != nil {
+				return err
+			}
+		default:
+			if err := s.number(); err != nil {
+				return err
+			}
+		}
+		// A value has ended: close what ends with it, or go on to the next one.
+		for {
+			if s.depth == base {
+				return nil
+			}
+			s.space()
+			if s.i >= len(s.b) {
+				return s.fail("")
+			}
+			c, obj := s.b[s.i], s.inObject()
+			if c == ',' {
+				s.i++
+				s.space()
+				if obj {
+					if err := s.key(); err != nil {
+						return err
+					}
+				}
+				break
+			}
+			if obj && c != '}' {
+				return s.fail("a comma or } was expected")
+			}
+			if !obj && c != ']' {
+				return s.fail("a comma or ] was expected")
+			}
+			s.i++
+			s.depth--
+		}
+	}
+}
+
+func (s *scanner) key() error {
+	if err := s.str(); err != nil {
+		return err
+	}
+	return s.colon()
+}
+
+func (s *scanner) push(obj bool) {
+	bit := uint64(1) << (s.depth & 63)
+	if obj {
+		s.isObj[s.depth>>6] |= bit
+	} else {
+		s.isObj[s.depth>>6] &^= bit
+	}
+	s.depth++
+}
+
+func (s *scanner) inObject() bool {
+	d := s.depth - 1
+	return s.isObj[d>>6]>>(d&63)&1 == 1
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// str walks over one string, eight bytes at a time: most of a large body is one.
+func (s *scanner) str() error {
+	if s.i >= len(s.b) || s.b[s.i] != '"' {
+		return s.fail("a string was expected")
+	}
+	b, i := s.b, s.i+1
+	for {
+		for i+8 <= len(b) {
+			w := binary.LittleEndian.Uint64(b[i:])
+			q := w ^ ones*'"'
+			e := w ^ ones*'\\'
+			// a byte's high bit is set where it is a quote, a backslash, or below 0x20
+			hit := ((q-ones)&^q | (e-ones)&^e | (w-ones*0x20)&^w) & highs
+			if hit != 0 {
+				i += bits.TrailingZeros64(hit) >> 3
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) {
+			s.i = i
+			return s.fail("")
+		}
+		switch c := b[i]; {
+		case c == '"':
+			s.i = i + 1
+			return nil
+		case c == '\\':
+			if i+1 >= len(b) {
+				s.i = i + 1
+				return s.fail("")
+			}
+			switch b[i+1] {
+			case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+				i += 2
+			case 'u':
+				if i+6 > len(b) || !hex4(b[i+2:i+6]) {
+					s.i = i
+					return s.fail("a wrong \\u escape in a string")
+				}
+				i += 6
+			default:
+				s.i = i
+				return s.fail("a wrong escape in a string")
+			}
+		case c < 0x20:
+			s.i = i
+			return s.fail("a control character in a string")
+		default:
+			i++
+		}
+	}
+}
+
+func hex4(b []byte) bool {
+	for _, c := range b {
+		if !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *scanner) word(w string) error {
+	if len(s.b)-s.i < len(w) || string(s.b[s.i:s.i+len(w)]) != w {
+		return s.fail("an unknown word")
+	}
+	s.i += len(w)
+	return nil
+}
+
+func (s *scanner) digits() bool {
+	from := s.i
+	for s.i < len(s.b) && s.b[s.i]-'0' <= 9 {
+		s.i++
+	}
+	return s.i > from
+}
+
+func (s *scanner) number() error {
+	if s.b[s.i] == '-' {
+		s.i++
+	}
+	if s.i < len(s.b) && s.b[s.i] == '0' {
+		s.i++
+	} else if !s.digits() {
+		return s.fail("a value was expected")
+	}
+	if s.i < len(s.b) && s.b[s.i] == '.' {
+		s.i++
+		if !s.digits() {
+			return s.fail("a digit was expected")
+		}
+	}
+	if s.i < len(s.b) && s.b[s.i]|0x20 == 'e' {
+		s.i++
+		if s.i < len(s.b) && (s.b[s.i] == '+' || s.b[s.i] == '-') {
+			s.i++
+		}
+		if !s.digits() {
+			return s.fail("a digit was expected")
+		}
+	}
+	return nil
+}

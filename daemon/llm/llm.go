@@ -1,0 +1,183 @@
+// Package llm is the vocabulary in which the stages of a call speak: Request, Reply, Error, Handler and Chain.
+//
+// It knows the standard library only. A stage imports llm and perhaps one store package, never another stage.
+//
+// The one thing that surprises: a call stays in the bytes in which it came. A Request carries the caller's own JSON and
+// what few fields of it decide; a Reply carries the target's own bytes. Nothing is decoded into a common model of a chat
+// unless the target speaks another dialect than the caller.
+package llm
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Dialect is the API in which a caller or a target speaks.
+type Dialect uint8
+
+const (
+	Ollama    Dialect = iota // https://github.com/ollama/ollama/blob/main/docs/api.md
+	OpenAI                   // https://platform.openai.com/docs/api-reference
+	Anthropic                // https://docs.anthropic.com/en/api
+)
+
+// String is the dialect's name in config, logs and metrics.
+func (d Dialect) String() string {
+	switch d {
+	case OpenAI:
+		return "openai"
+	case Anthropic:
+		return "anthropic"
+	}
+	return "ollama"
+}
+
+// Task is what a call wants done, whatever its dialect.
+type Task uint8
+
+const (
+	Read     Task = iota // looks something up: a list of models, a version
+	Generate             // makes text: chat, completion, message, response
+	Embed                // makes vectors
+	Manage               // changes what the target holds: pull, create, delete; may report its progress as a stream
+	Upload               // a model's own bytes, of any length: never held in memory
+)
+
+// Form is how a streamed answer is parted into events.
+type Form uint8
+
+const (
+	Whole  Form = iota // not a stream
+	NDJSON             // one JSON value a line
+	SSE                // server-sent events (WHATWG HTML, section 9.2)
+)
+
+// Endpoint is one route of the app-facing API.
+type Endpoint struct {
+	Name    string // in logs and metrics: a bounded set
+	Method  string // of HTTP; empty: any
+	Pattern string // of http.ServeMux
+	Dialect Dialect
+	Task    Task
+	Form    Form // of the answer when it is streamed
+	// Streams says that a call streams unless it says "stream": false, as Ollama's own do.
+	Streams bool
+	// NoBody: what the caller sends as a body is not looked at.
+	NoBody bool
+}
+
+// Caller is who asks.
+type Caller struct {
+	Key     string // id of the key shown; empty where none is asked for
+	KeyName string
+	User    string // Corral-User
+	App     string // Corral-App, else the client's program name
+	Remote  string // address without port
+}
+
+// Target is where a call goes.
+type Target struct {
+	Provider string
+	Model    string // the provider's own name; empty: as asked
+	Why      string // for Corral-Route: default, model, ...
+}
+
+// Request is one call on its way through the stages. One goroutine at a time has it.
+type Request struct {
+	ID       string
+	Endpoint *Endpoint
+	Method   string
+	Path     string // escaped, without the query
+	Query    string // raw
+	Header   http.Header
+	Caller   Caller
+	Start    time.Time
+
+	// Source is the body as it arrives; its errors are *Error already. Length is -1 when unknown.
+	// The stage `decode` turns it into Body, except for uploads.
+	Source io.Reader
+	Length int64
+
+	Body   []byte // valid JSON of one object, or empty; not to be changed in place
+	Fields Fields // where in Body the few fields stand that decide
+	Model  string // the name asked for; empty where the call has none
+	Stream bool
+
+	Target Target // where route sends it
+
+	// Release gives Body's memory back when the call is over; nil where there is nothing to give back.
+	Release func()
+}
+
+// Span is a place in Request.Body.
+type Span struct{ From, To int }
+
+// Fields are the top-level members of a body that decide about a call.
+type Fields struct {
+	// Model spans the value, quotes included, of each member that names the model. There may be several:
+	// JSON allows a name twice, and targets differ in which they take, so all of them are rewritten together.
+	Model []Span
+}
+
+// Usage is what a call used, as the target reports it. A negative count means: not reported.
+type Usage struct {
+	Input, Output, Cached, Reasoning int64
+	Load, PromptEval, Eval           time.Duration // Ollama's own figures; zero where not told
+}
+
+// NoUsage is what is known before a target has reported anything.
+var NoUsage = Usage{Input: -1, Output: -1, Cached: -1, Reasoning: -1}
+
+// Reply is what a target answered. Whoever gets one must Close it.
+type Reply struct {
+	Status   int
+	Header   http.Header
+	Length   int64 // of the whole body, -1 when unknown
+	Stream   bool  // the body comes in events: flush each piece
+	Body     Body
+	Provider string
+	Model    string // that answered
+	Route    string // why this target
+}
+
+// Close ends the reply and frees what it held, the connection to the target too. It may be called more than once.
+func (r *Reply) Close() {
+	if r.Body != nil {
+		r.Body.Close()
+	}
+}
+
+// Body is an answer's bytes as they come. It is not safe for concurrent use.
+type Body interface {
+	// Next returns the next piece: whole events of a stream, or any part of another body. The bytes are valid until the
+	// next call. At the honest end it returns io.EOF; where the answer broke off it returns an *Error, and the caller
+	// must be told so in its own dialect.
+	Next() ([]byte, error)
+	// Usage is what the target reported; it is complete once Next has returned an error.
+	Usage() Usage
+	Close()
+}
+
+// Handler answers calls. The error it returns is always an *Error.
+type Handler interface {
+	Serve(ctx context.Context, r *Request) (*Reply, error)
+}
+
+// HandlerFunc is a function as a Handler.
+type HandlerFunc func(ctx context.Context, r *Request) (*Reply, error)
+
+// Serve calls f.
+func (f HandlerFunc) Serve(ctx context.Context, r *Request) (*Reply, error) { return f(ctx, r) }
+
+// Stage is a step of the journey: it does its part and hands on to next.
+type Stage func(next Handler) Handler
+
+// Chain puts stages in front of last, in the order in which a call meets them.
+func Chain(last Handler, stages ...Stage) Handler {
+	for i := len(stages) - 1; i >= 0; i-- {
+		last = stages[i](last)
+	}
+	return last
+}

@@ -1,0 +1,116 @@
+package outbound
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// viaTransport sends call over net/http. Deadlines are kept by a timer that cancels the request.
+func (c *Client) viaTransport(ctx context.Context, call *Call) (*Response, error) {
+	u, err := url.Parse(c.base.Scheme + "://" + c.base.Host + call.Path)
+	if err != nil {
+		return nil, fmt.Errorf("make URL: %w", err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	w := &watch{cancel: cancel}
+	w.setIdle(call.FirstByte)
+	req := (&http.Request{Method: call.Method, URL: u, Host: c.base.Host, Header: call.Header, ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	switch {
+	case call.Source != nil:
+		req.Body, req.ContentLength = io.NopCloser(call.Source), call.Length
+	case len(call.Body) > 0:
+		// The Transport may go on reading a body after it has answered, while the caller uses its memory again.
+		whole := bytes.Join(call.Body, nil)
+		get := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(whole)), nil }
+		req.Body, _ = get()
+		req.ContentLength = int64(len(whole))
+		if call.Replay {
+			req.GetBody = get
+		}
+	}
+	res, err := c.std.RoundTrip(req)
+	if err != nil {
+		w.stop()
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		} else if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+			err = fmt.Errorf("%w: %w", ErrDial, err)
+		}
+		cancel(nil)
+		return nil, err
+	}
+	w.ctx, w.rc = ctx, res.Body
+	w.again()
+	return &Response{Status: res.StatusCode, Header: res.Header, Length: res.ContentLength, body: w}, nil
+}
+
+// watch is a body whose reads are bounded by a timer.
+type watch struct {
+	ctx    context.Context
+	rc     io.ReadCloser
+	cancel context.CancelCauseFunc
+
+	mu    sync.Mutex // guards idle and timer
+	idle  time.Duration
+	timer *time.Timer
+}
+
+func (w *watch) setIdle(d time.Duration) {
+	w.mu.Lock()
+	w.idle = d
+	w.mu.Unlock()
+	w.again()
+}
+
+// again starts the wait anew.
+func (w *watch) again() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.idle <= 0:
+		if w.timer != nil {
+			w.timer.Stop()
+		}
+	case w.timer == nil:
+		w.timer = time.AfterFunc(w.idle, func() { w.cancel(ErrTimeout) })
+	default:
+		w.timer.Reset(w.idle)
+	}
+}
+
+func (w *watch) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+}
+
+func (w *watch) Read(p []byte) (int, error) {
+	n, err := w.rc.Read(p)
+	if err == nil {
+		w.again()
+		return n, nil
+	}
+	w.stop()
+	if err != io.EOF {
+		if cause := context.Cause(w.ctx); cause != nil {
+			err = cause
+		}
+	}
+	return n, err
+}
+
+func (w *watch) Close() error {
+	w.stop()
+	w.cancel(context.Canceled)
+	return w.rc.Close()
+}
