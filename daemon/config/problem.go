@@ -187,7 +187,7 @@ func anyOf(names []string) string {
 // nearest is the name that was probably meant, or empty.
 func nearest(wrong string, names []string) string {
 	wrong = strings.ToLower(strings.NewReplacer("-", "_", " ", "_").Replace(wrong))
-	best, least := "", 2+len(wrong)/3
+	best, least := "", 1+max(1, len(wrong)/3)
 	for _, name := range names {
 		if d := distance(wrong, strings.ReplaceAll(strings.ToLower(name), "-", "_")); d < least {
 			best, least = name, d
