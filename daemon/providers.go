@@ -29,7 +29,7 @@ func (d *Daemon) newProvider(c config.Config, p config.Provider) (provider.Provi
 		Client: outbound.Options{Connect: time.Duration(c.Timeouts.Connect), Proxy: config.Proxy}}
 	var key func() (string, error)
 	if p.Key != "" {
-		key = p.Key.Resolve
+		key = once(p.Key.Resolve)
 	}
 	switch p.Kind {
 	case config.KindOllama:
@@ -48,6 +48,24 @@ func (d *Daemon) newProvider(c config.Config, p config.Provider) (provider.Provi
 		return anthropic.New(o, key), nil
 	}
 	return nil, fmt.Errorf("provider %s: the kind %q is not supported in this version", p.Name, p.Kind)
+}
+
+// once keeps what resolve gave: a keyring may ask a person. A failure is not kept; another key comes with a reload.
+func once(resolve func() (string, error)) func() (string, error) {
+	var mu sync.Mutex
+	var known string
+	return func() (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if known != "" {
+			return known, nil
+		}
+		key, err := resolve()
+		if err == nil {
+			known = key
+		}
+		return key, err
+	}
 }
 
 // newTable makes the routing table that c describes. The caller closes its providers.

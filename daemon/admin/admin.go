@@ -123,7 +123,9 @@ func New(o Options) http.Handler {
 	api := humago.New(mux, c)
 
 	huma.Register(api, huma.Operation{OperationID: "status", Method: http.MethodGet, Path: Base + "/status", Summary: "How Corral is at the moment"},
-		func(ctx context.Context, _ *struct{}) (*statusOutput, error) { return &statusOutput{o.Status(ctx)}, nil })
+		func(ctx context.Context, _ *struct{}) (*statusOutput, error) {
+			return &statusOutput{o.Status(ctx)}, nil
+		})
 	huma.Register(api, huma.Operation{OperationID: "reload", Method: http.MethodPost, Path: Base + "/config/reload", Summary: "Read the config file again", DefaultStatus: http.StatusNoContent},
 		func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 			if err := o.Reload(ctx); err != nil {

@@ -95,6 +95,9 @@ func (e *Events) Next() ([]byte, error) {
 	}
 }
 
+// Ready reports whether Next would return without reading.
+func (e *Events) Ready() bool { return e.err != nil || e.scanned < e.to }
+
 func (e *Events) compact() {
 	copy(e.buf, e.buf[e.from:e.to])
 	e.to -= e.from

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	firstPart    = 1 << 20          // a body's first bytes are read into one buffer, more only when these have come
+	firstPart    = 2 << 20          // bytes: a body up to here is read into one buffer, a larger one in pieces of this size
 	bodyBudget   = 256 << 20        // bytes of all bodies over firstPart together
 	bodyPatience = 30 * time.Second // a body may stall this long
 )
@@ -30,7 +30,14 @@ type Decoder struct {
 	budget atomic.Int64 // taken by large bodies
 }
 
-var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 4<<10); return &b }}
+// Buffers for small bodies and for large ones are kept apart: a large one found where a small one would do is memory
+// held for nothing, and a small one found for a large body is of no use.
+var (
+	smallBodies = sync.Pool{New: func() any { b := make([]byte, 0, smallBody); return &b }}
+	largeBodies = sync.Pool{New: func() any { b := make([]byte, 0, firstPart+1); return &b }}
+)
+
+const smallBody = 32 << 10 // bytes
 
 // Stage reads r.Source into r.Body. The memory is used again once the reply is closed by the handler in front.
 func (d *Decoder) Stage(next llm.Handler) llm.Handler {
@@ -76,27 +83,27 @@ func (d *Decoder) read(r *llm.Request) error {
 		delete(r.Header, "Content-Encoding")
 		r.Length = -1
 	}
-	p := bodies.Get().(*[]byte)
+	pool := &smallBodies
+	if r.Length >= smallBody {
+		pool = &largeBodies
+	}
+	p := pool.Get().(*[]byte)
 	buf := (*p)[:0]
-	r.Release = func() {
-		if cap(*p) <= firstPart+1 {
-			*p = (*p)[:0]
-			bodies.Put(p)
-		}
-	}
-	if want := r.Length + 1; want > int64(cap(buf)) {
-		buf = make([]byte, 0, min(want, firstPart+1))
-	}
+	r.Release = func() { pool.Put(p) }
 	for {
 		if len(buf) == cap(buf) {
-			if len(buf) >= firstPart {
+			if cap(buf) > firstPart {
 				break
 			}
-			buf = append(buf, 0)[:len(buf)]
+			// A body of unknown length turned out to be a large one.
+			was := p
+			p = largeBodies.Get().(*[]byte)
+			buf = append((*p)[:0], buf...)
+			pool.Put(was)
+			pool = &largeBodies
 		}
 		n, err := src.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		*p = buf
 		if int64(len(buf)) > max {
 			return d.tooLarge()
 		}

@@ -221,7 +221,7 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 	if r.Method == http.MethodHead {
 		return
 	}
-	for {
+	for first := true; ; first = false {
 		b, err := reply.Body.Next()
 		if err != nil {
 			if err == io.EOF {
@@ -242,7 +242,7 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 		if _, err := w.Write(b); err != nil {
 			return // the caller left
 		}
-		if reply.Stream {
+		if reply.Stream && (first || !reply.Body.More()) {
 			if rc.Flush() != nil {
 				return
 			}

@@ -155,6 +155,9 @@ type Body interface {
 	// next call. At the honest end it returns io.EOF; where the answer broke off it returns an *Error, and the caller
 	// must be told so in its own dialect.
 	Next() ([]byte, error)
+	// More reports whether a further piece is at hand already. Whoever passes pieces on over a connection may then wait
+	// with flushing: a target that is faster than the caller costs fewer, larger writes.
+	More() bool
 	// Usage is what the target reported; it is complete once Next has returned an error.
 	Usage() Usage
 	Close()

@@ -44,7 +44,7 @@ type conn struct {
 	pool  *pool
 	br    *bufio.Reader
 	head  []byte // scratch for the request's head
-	alive func() bool
+	quiet func() bool // open, and nothing to read
 	since time.Time // idle since
 	left  int64     // bytes of the head that may still be read; negative: a body, no bound
 }
@@ -76,7 +76,7 @@ func (p *pool) get() *conn {
 		p.idle[n-1] = nil
 		p.idle = p.idle[:n-1]
 		p.mu.Unlock()
-		if time.Since(c.since) < p.timeout && c.alive() {
+		if time.Since(c.since) < p.timeout && c.quiet() {
 			return c
 		}
 		c.Conn.Close()
@@ -141,7 +141,7 @@ func (p *pool) dial(ctx context.Context) (*conn, error) {
 	}
 	c := &conn{Conn: nc, pool: p}
 	c.br = bufio.NewReaderSize(c, 16<<10)
-	c.alive = aliveCheck(nc)
+	c.quiet = quietCheck(nc)
 	return c, nil
 }
 
@@ -409,6 +409,8 @@ func (b *wireBody) finish(whole bool) {
 	}
 	b.c.pool.put(b.c)
 }
+
+func (b *wireBody) ready() bool { return !b.done && (b.c.br.Buffered() > 0 || quietKnown && !b.c.quiet()) }
 
 func (b *wireBody) Close() error {
 	b.finish(false)

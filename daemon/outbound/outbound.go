@@ -56,6 +56,7 @@ type Response struct {
 type body interface {
 	io.ReadCloser
 	setIdle(time.Duration)
+	ready() bool
 }
 
 // SetIdle bounds the wait for each further read; zero lifts the bound.
@@ -63,6 +64,9 @@ func (r *Response) SetIdle(d time.Duration) { r.body.setIdle(d) }
 
 // Read reads the body. A body that ends before its length or its last chunk gives io.ErrUnexpectedEOF.
 func (r *Response) Read(p []byte) (int, error) { return r.body.Read(p) }
+
+// Ready reports whether a Read would return at once. Where that cannot be told it is false.
+func (r *Response) Ready() bool { return r.body.ready() }
 
 // Close frees the connection: for the next call if the body was read to its end, else by closing it.
 func (r *Response) Close() error { return r.body.Close() }

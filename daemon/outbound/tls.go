@@ -109,6 +109,8 @@ func (w *watch) Read(p []byte) (int, error) {
 	return n, err
 }
 
+func (w *watch) ready() bool { return false }
+
 func (w *watch) Close() error {
 	w.stop()
 	w.cancel(context.Canceled)

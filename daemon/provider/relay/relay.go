@@ -300,6 +300,8 @@ func (s *stream) end(err error) error {
 		"%s at %q ended the answer before it was complete. Its own log may say why; please try again.", s.p.o.Server, s.p.o.Name)
 }
 
+func (s *stream) More() bool { return s.err == nil && (len(s.held) > 0 || s.ev.Ready() || s.res.Ready()) }
+
 func (s *stream) Usage() llm.Usage { return s.ev.Seen.Usage }
 
 func (s *stream) Close() {
@@ -368,6 +370,8 @@ func (b *whole) Next() ([]byte, error) {
 	}
 	return nil, io.EOF
 }
+
+func (b *whole) More() bool { return b.more && b.res.Ready() }
 
 func (b *whole) Usage() llm.Usage { return b.usage }
 
