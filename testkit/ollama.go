@@ -17,13 +17,14 @@ import (
 	"time"
 
 	"corral/testkit/ollama/registry"
+	"corral/testkit/ollama/tinygen"
 )
 
 // Ollama starts a real `ollama serve` and creates the tiny models in it, in a third of a second:
 //
 //	tiny      tells Story, thinks Thought, calls get_weather{"location":"Paris"} when given tools; in JSON it says {"corral":"corral"}
 //	tiny-v2   the same with another digest
-//	endless   tells on and on
+//	endless   tells on and on, for 20,480 tokens (Ollama's own bound, ten times num_ctx) or 3 s
 //	embed     64 dimensions, related words are near each other
 //
 // env is added to its environment: OLLAMA_MAX_QUEUE=2, say. To share one server between tests, make them subtests of one.
@@ -83,13 +84,32 @@ func (s *Server) CreateModel(name, file string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(b))
-	s.post("/api/blobs/"+digest, bytes.NewReader(b))
+	s.create(name, b, file != "tiny-embed.gguf")
+}
+
+// CreateSlowModel creates one that tells its story without end, at a few hundred tokens a second. Use it, not endless, where a caller
+// leaves in the middle: Ollama 0.17.4 can lose the model's only slot for good when a token is just being handed over then, which at
+// the 7,000 a second of endless happens about every other time.
+func (s *Server) CreateSlowModel(name string) {
+	s.t.Helper()
+	m := tinygen.DefaultChat()
+	m.Endless, m.Layers, m.FF = true, 32, 1024
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		s.t.Fatal(err)
+	}
+	s.create(name, b.Bytes(), true)
+}
+
+func (s *Server) create(name string, gguf []byte, chat bool) {
+	s.t.Helper()
+	digest := fmt.Sprintf("sha256:%x", sha256.Sum256(gguf))
+	s.post("/api/blobs/"+digest, bytes.NewReader(gguf))
 	// One thread: more only wait for each other in a model this small (16 of them: 0.5 tokens a second, 1: 6,900).
 	params := map[string]any{"temperature": 0, "num_ctx": 2048, "num_thread": 1}
-	req := map[string]any{"model": name, "stream": false, "files": map[string]string{file: digest}, "parameters": params,
+	req := map[string]any{"model": name, "stream": false, "files": map[string]string{name + ".gguf": digest}, "parameters": params,
 		"license": "test data of the Corral project"}
-	if file != "tiny-embed.gguf" {
+	if chat {
 		tmpl, err := files.ReadFile("ollama/models/chat.tmpl")
 		if err != nil {
 			s.t.Fatal(err)

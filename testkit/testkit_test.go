@@ -70,6 +70,18 @@ func TestOllama(t *testing.T) {
 			t.Errorf("%+v", got)
 		}
 	})
+	t.Run("a slow model is slow", func(t *testing.T) {
+		s.CreateSlowModel("slow")
+		got := ask[struct {
+			EvalCount    int           `json:"eval_count"`
+			EvalDuration time.Duration `json:"eval_duration"`
+		}](t, s.URL+"/api/generate", `{"model":"slow","stream":false,"options":{"num_predict":60},"prompt":"Hi."}`)
+		if rate := float64(got.EvalCount) / got.EvalDuration.Seconds(); rate > 1000 {
+			t.Errorf("%.0f tokens a second", rate)
+		} else {
+			t.Logf("%.0f tokens a second", rate)
+		}
+	})
 	t.Run("embed has 64 dimensions", func(t *testing.T) {
 		got := ask[struct{ Embeddings [][]float64 }](t, s.URL+"/api/embed", `{"model":"embed","input":["horse","sky"]}`)
 		if len(got.Embeddings) != 2 || len(got.Embeddings[0]) != 64 {

@@ -78,10 +78,10 @@ suite('anthropic', () => {
   });
 
   test('abort reaches the model', async () => {
-    const stream = await byKey(CORRAL_URL).messages.create({ ...ask, model: 'endless', max_tokens: 1_000_000, stream: true });
+    const stream = await byKey(CORRAL_URL).messages.create({ ...ask, model: 'slow', max_tokens: 1_000_000, stream: true });
     let n = 0;
     for await (const _ of stream) if (++n === 5) break;
-    const m = await byKey(CORRAL_URL).messages.create({ ...ask, model: 'endless', max_tokens: 4 });
+    const m = await byKey(CORRAL_URL).messages.create({ ...ask, model: 'slow', max_tokens: 4 });
     assert.equal(m.stop_reason, 'max_tokens');
   });
 });

@@ -120,14 +120,14 @@ suite('ollama', () => {
 
   test('abort reaches the model', async () => {
     const client = at(CORRAL_URL);
-    const stream = await client.chat({ model: 'endless', messages, think: false, stream: true });
+    const stream = await client.chat({ model: 'slow', messages, think: false, stream: true });
     let n = 0;
     const e = await failure((async () => {
       for await (const _ of stream) if (++n === 5) client.abort();
     })());
     assert.equal(e.name, 'AbortError');
-    // One call at a time runs on a model here: this one is answered only when the endless one has ended.
-    const r = await at(CORRAL_URL).chat({ model: 'endless', messages, think: false, options: { num_predict: 4 } });
+    // One call at a time runs on a model here: this one is answered only when the first has ended.
+    const r = await at(CORRAL_URL).chat({ model: 'slow', messages, think: false, options: { num_predict: 4 } });
     assert.equal(r.done_reason, 'length');
   });
 });

@@ -119,10 +119,10 @@ suite('openai', () => {
 
   test('abort reaches the model', async () => {
     const gone = new AbortController();
-    const stream = await at(CORRAL_URL).chat.completions.create({ ...chat, model: 'endless', stream: true }, { signal: gone.signal });
+    const stream = await at(CORRAL_URL).chat.completions.create({ ...chat, model: 'slow', stream: true }, { signal: gone.signal });
     let n = 0;
     for await (const _ of stream) if (++n === 5) gone.abort(); // this client ends its stream quietly
-    const r = await at(CORRAL_URL).chat.completions.create({ ...chat, model: 'endless', max_tokens: 4 });
+    const r = await at(CORRAL_URL).chat.completions.create({ ...chat, model: 'slow', max_tokens: 4 });
     assert.equal(r.choices[0].finish_reason, 'length');
   });
 });
