@@ -18,6 +18,7 @@ type Events struct {
 
 	src     io.Reader
 	form    llm.Form
+	whole   bool // what has no line feed at the end goes on all the same
 	inspect inspector
 	buf     []byte
 	pooled  *[]byte
@@ -49,7 +50,7 @@ var eventBufs = sync.Pool{New: func() any { b := make([]byte, 16<<10); return &b
 // NewEvents reads the answer of ep from src. Close must be called to give its buffer back.
 func NewEvents(src io.Reader, ep *llm.Endpoint) *Events {
 	p := eventBufs.Get().(*[]byte)
-	return &Events{src: src, form: ep.Form, inspect: inspectorOf(ep), buf: *p, pooled: p, Seen: Seen{Usage: llm.NoUsage}}
+	return &Events{src: src, form: ep.Form, whole: ep.Task != llm.Generate, inspect: inspectorOf(ep), buf: *p, pooled: p, Seen: Seen{Usage: llm.NoUsage}}
 }
 
 // Close gives the buffer back; what Next returned is no longer valid.
@@ -76,7 +77,10 @@ func (e *Events) Next() ([]byte, error) {
 			if rest := e.buf[e.from:e.to]; e.err == io.EOF && len(rest) > 0 {
 				e.last()
 				e.from = e.to
-				return rest, nil
+				if e.whole || e.Seen.Terminal {
+					return rest, nil
+				}
+				// Half an event: what came before it goes on, and what comes after it must not be read as its rest.
 			}
 			return nil, e.err
 		}

@@ -132,7 +132,7 @@ func TestABrokenConnectionIsTold(t *testing.T) {
 	}
 }
 
-// FuzzEvents: whatever a server sends, all of it comes out, in order, and nothing panics.
+// FuzzEvents: whatever a server sends, it comes out in order, up to half an event at the end, and nothing panics.
 func FuzzEvents(f *testing.F) {
 	f.Add([]byte("data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n\ndata: [DONE]\n\n"), uint8(3))
 	f.Add([]byte("event: x\r\ndata: 1\r\ndata: 2\r\n\r\n"), uint8(1))
@@ -149,7 +149,8 @@ func FuzzEvents(f *testing.F) {
 				}
 			}
 			e.Close()
-			if !bytes.Equal(got, text) {
+			rest, ok := bytes.CutPrefix(text, got)
+			if !ok || bytes.Contains(rest, []byte("\n\n")) || ep.Form == llm.NDJSON && bytes.Contains(rest, []byte("\n")) || ep == pull && len(rest) > 0 {
 				t.Fatalf("%s: %q came out as %q", ep.Name, text, got)
 			}
 		}
