@@ -1,0 +1,103 @@
+package ledger
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"corral/store/ledger/treehead"
+)
+
+// AnchorStatus is how one anchor fares.
+type AnchorStatus struct {
+	Name  string    `json:"name"`
+	Size  uint64    `json:"size"` // entries that it has seen
+	Time  time.Time `json:"time,omitzero"`
+	Error string    `json:"error,omitempty"` // of the last attempt
+}
+
+type anchorState struct {
+	mu   sync.Mutex
+	list []AnchorStatus
+}
+
+func (a *anchorState) status() []AnchorStatus {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return append([]AnchorStatus(nil), a.list...)
+}
+
+// offer hands the newest head over. An older one that still waits is replaced: the newest covers all before it. Only the writer's
+// goroutine sends, so one of the two sends goes through.
+func (l *Ledger) offer(signed []byte) {
+	for {
+		select {
+		case l.heads <- signed:
+			return
+		default:
+		}
+		select {
+		case <-l.heads:
+		default:
+		}
+	}
+}
+
+// anchorWait bounds one delivery, so that a dead host holds up neither the other anchors nor Close for long.
+const anchorWait = 5 * time.Second
+
+// publish gives heads to the anchors. A delivery that failed is not repeated: the next head says more.
+func (l *Ledger) publish() {
+	l.anchored.mu.Lock()
+	for _, a := range l.opts.Anchors {
+		l.anchored.list = append(l.anchored.list, AnchorStatus{Name: a.Name()})
+	}
+	l.anchored.mu.Unlock()
+	for signed := range l.heads {
+		head, err := treehead.Open(signed, l.verifier)
+		if err != nil {
+			l.opts.Log.Error("own tree head", "err", err)
+			continue
+		}
+		for i, a := range l.opts.Anchors {
+			ctx, cancel := context.WithTimeout(context.Background(), anchorWait)
+			err := a.Publish(ctx, signed)
+			cancel()
+			l.anchored.mu.Lock()
+			s := &l.anchored.list[i]
+			if err != nil {
+				if s.Error == "" {
+					l.opts.Log.Error("anchor a tree head", "anchor", a.Name(), "size", head.Size, "err", err)
+				}
+				s.Error = err.Error()
+			} else {
+				s.Size, s.Time, s.Error = head.Size, head.Time, ""
+			}
+			l.anchored.mu.Unlock()
+		}
+	}
+}
+
+// lastAnchored is the last head that any readable anchor has; nil when there is none.
+func (l *Ledger) lastAnchored() *treehead.Head {
+	var last *treehead.Head
+	for _, a := range l.opts.Anchors {
+		r, ok := a.(treehead.Reader)
+		if !ok {
+			continue
+		}
+		signed, err := r.Signed()
+		if err != nil {
+			continue
+		}
+		for i := len(signed) - 1; i >= 0; i-- {
+			if h, err := treehead.Open(signed[i], l.verifier); err == nil {
+				if last == nil || h.Time.After(last.Time) {
+					last = &h
+				}
+				break
+			}
+		}
+	}
+	return last
+}

@@ -1,0 +1,334 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"corral/store/ledger/record"
+	"corral/store/ledger/usage"
+)
+
+// pending is an entry that is sealed and waits to be written, or a task for the writer's goroutine.
+type pending struct {
+	*record.Sealed
+	hash  tlog.Hash
+	size  int64
+	entry *record.Entry       // not sealed yet
+	done  chan error          // not nil: who waits for it
+	task  func(*writer) error // not nil: no entry
+}
+
+// Append hands an entry over and returns at once; it is on disk within some 10 ms. The ledger owns the entry's byte slices from then
+// on. Under Refuse it fails while nothing can be written or too much waits; under Continue it never fails for that. Errors:
+// ErrUnavailable, ErrClosed.
+func (l *Ledger) Append(e record.Entry) error {
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return ErrClosed
+	}
+	failed := l.failure.Load()
+	if failed != nil && l.opts.OnFailure == Refuse {
+		return fmt.Errorf("%w: %w", ErrUnavailable, failed.err)
+	}
+	size := weigh(&e)
+	if l.bytes.Add(size) <= l.opts.QueueBytes {
+		select {
+		case l.entries <- &pending{entry: &e, size: size}:
+			return nil
+		default:
+		}
+	}
+	l.bytes.Add(-size)
+	if l.opts.OnFailure == Refuse {
+		return fmt.Errorf("%w: %d entries wait already: the disk is too slow for this load", ErrUnavailable, len(l.entries))
+	}
+	reason := "more entries came than could be written"
+	if failed != nil {
+		reason = failed.err.Error()
+	}
+	l.gap.add(&e, reason)
+	return nil
+}
+
+// AppendStrict returns when the entry is on disk. While nothing can be written it fails under Refuse; under Continue it hands the
+// entry over as Append does. When ctx ends it returns ctx's error, and the entry may be written or not. Errors: ErrUnavailable,
+// ErrClosed.
+func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
+	if failed := l.failure.Load(); failed != nil {
+		return l.Append(e)
+	}
+	p := &pending{done: make(chan error, 1)}
+	if err := l.sealAndQueue(ctx, &e, p); err != nil {
+		return err
+	}
+	select {
+	case err := <-p.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// sealAndQueue seals in the caller's goroutine: it has to wait anyway, and so all cores share the work.
+func (l *Ledger) sealAndQueue(ctx context.Context, e *record.Entry, p *pending) error {
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return ErrClosed
+	}
+	l.sealing.RLock()
+	defer l.sealing.RUnlock()
+	if err := l.seal(e, p); err != nil {
+		return err
+	}
+	p.size = weigh(e)
+	l.bytes.Add(p.size)
+	select {
+	case l.queue <- p:
+		return nil
+	case <-ctx.Done():
+		l.bytes.Add(-p.size)
+		return ctx.Err()
+	case <-l.giveUp:
+		return ErrClosed
+	}
+}
+
+// sealEntries seals what Append handed over. One goroutine keeps the order, and it works while the writer waits for the disk.
+func (l *Ledger) sealEntries() {
+	for p := range l.entries {
+		if p.task != nil {
+			l.queue <- p
+			continue
+		}
+		l.sealing.RLock()
+		if err := l.seal(p.entry, p); err != nil {
+			// Only a broken key file can do this. The entry cannot be kept, and that must be known.
+			l.opts.Log.Error("seal ledger entry", "request_id", p.entry.RequestID, "err", err)
+			l.bytes.Add(-p.size)
+			l.gap.add(p.entry, "could not be sealed: "+err.Error())
+		} else {
+			p.entry = nil
+			l.queue <- p
+		}
+		l.sealing.RUnlock()
+	}
+}
+
+// Bounds on what a caller can make the ledger keep.
+const (
+	maxString   = 4 << 10
+	maxNote     = 256 << 10
+	maxFindings = 100
+)
+
+func weigh(e *record.Entry) int64 {
+	return 1024 + int64(len(e.Prompt.Content)) + int64(len(e.Answer.Content)) + int64(len(e.Note))
+}
+
+// seal turns an entry into a record.
+func (l *Ledger) seal(e *record.Entry, p *pending) error {
+	l.tidy(e)
+	row := record.Row{
+		Kind: e.Kind, Time: e.Time, Flags: e.Flags, Status: e.Status, Tokens: e.Tokens, Cost: e.Cost, Baseline: e.Baseline,
+		Duration: e.Duration, FirstToken: e.FirstToken,
+	}
+	if e.RequestID != "" {
+		row.RequestTag = l.tag(e.RequestID)
+	}
+	model := e.ModelAnswered
+	if model == "" {
+		model = e.ModelAsked
+	}
+	var err error
+	for _, n := range [...]struct {
+		into *uint32
+		dim  usage.Dimension
+		text string
+	}{
+		{&row.User, usage.User, e.User}, {&row.App, usage.App, e.App}, {&row.Caller, usage.Caller, e.Caller},
+		{&row.Model, usage.Model, model}, {&row.Provider, usage.Provider, e.Provider},
+	} {
+		if *n.into, err = l.names.number(n.dim, n.text); err != nil {
+			return err
+		}
+	}
+	id, key, err := l.vault.Person(l.today(), person(e))
+	if err != nil {
+		return err
+	}
+	p.Sealed, err = record.Seal(e, row, id, &key, l.opts.KeepContent)
+	if err != nil {
+		return err
+	}
+	p.hash = tlog.RecordHash(p.Leaf)
+	return nil
+}
+
+// person is whose key an entry is sealed under.
+func person(e *record.Entry) string {
+	switch {
+	case e.User != "":
+		return subject(usage.User, e.User)
+	case e.Caller != "":
+		return subject(usage.Caller, e.Caller)
+	case e.App != "":
+		return subject(usage.App, e.App)
+	}
+	return "nobody"
+}
+
+// tidy fills in what the ledger knows and cuts what is too long.
+func (l *Ledger) tidy(e *record.Entry) {
+	if e.Time.IsZero() {
+		e.Time = l.opts.Now()
+	}
+	for _, s := range [...]*string{
+		&e.RequestID, &e.TraceID, &e.Caller, &e.User, &e.App, &e.Peer, &e.Dialect, &e.Operation, &e.ModelAsked, &e.ModelAnswered,
+		&e.ModelDigest, &e.Provider, &e.Route, &e.Release, &e.ErrorCode, &e.Policy, &e.Left,
+	} {
+		if len(*s) > maxString {
+			*s = strings.ToValidUTF8((*s)[:maxString], "")
+		}
+	}
+	if len(e.Note) > maxNote {
+		e.Note = strings.ToValidUTF8(e.Note[:maxNote], "")
+	}
+	if len(e.Findings) > maxFindings {
+		e.Findings = e.Findings[:maxFindings]
+	}
+	for _, t := range [...]*record.Text{&e.Prompt, &e.Answer} {
+		if (t.Commitment == record.Commitment{}) && len(t.Content) > 0 {
+			t.Commitment = record.Commit(t.Content)
+		}
+		if len(t.Content) > l.opts.MaxContent {
+			t.Content = t.Content[:l.opts.MaxContent]
+			e.Flags |= record.ContentShort
+		}
+	}
+	if e.Tokens.Estimated {
+		e.Flags |= record.Estimated
+	}
+	if usage.Odd(e.Tokens) {
+		e.Flags |= record.OddCounts
+	}
+	if e.Kind == record.Call && !e.Cost.Known {
+		e.Flags |= record.CostUnknown
+	}
+}
+
+// today never goes back: keys of a day may be destroyed once all entries of that day are due, so an entry written after a step of
+// the clock must not take an old day's key.
+func (l *Ledger) today() uint32 {
+	now := usage.DayNumber(l.opts.Now())
+	for {
+		newest := l.day.Load()
+		if now <= newest {
+			return newest
+		}
+		if l.day.CompareAndSwap(newest, now) {
+			return now
+		}
+	}
+}
+
+// tag is a keyed hash: with the open rows alone nobody can tell which request an entry belongs to.
+func (l *Ledger) tag(requestID string) uint64 {
+	h := sha256.New()
+	h.Write(l.tagKey[:])
+	h.Write([]byte(requestID))
+	var sum [sha256.Size]byte
+	return binary.BigEndian.Uint64(h.Sum(sum[:0]))
+}
+
+// sealEvent makes an entry of the ledger's own, under its own key: events outlive the persons they speak of.
+func (l *Ledger) sealEvent(kind record.Kind, what string, mark uint64) (*pending, error) {
+	e := &record.Entry{Kind: kind, Time: l.opts.Now(), Note: what}
+	l.tidy(e)
+	id, key := l.vault.System()
+	s, err := record.Seal(e, record.Row{Kind: kind, Time: e.Time, Mark: mark}, id, &key, false)
+	if err != nil {
+		return nil, err
+	}
+	return &pending{Sealed: s, hash: tlog.RecordHash(s.Leaf)}, nil
+}
+
+// Note puts something on record that is no call, such as a change of policy.
+func (l *Ledger) Note(ctx context.Context, what string) error {
+	return l.inWriter(ctx, func(w *writer) error { return w.event(record.Operator, what, 0) })
+}
+
+// gapCount counts calls that went by unrecorded.
+type gapCount struct {
+	mu sync.Mutex
+	g  Missed
+}
+
+// Missed is what a Gap entry's note says, as JSON.
+type Missed struct {
+	Calls  uint64    `json:"calls"`
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason string    `json:"reason"` // of the first
+	Used   usage.Sum `json:"used"`
+}
+
+func (g *gapCount) add(e *record.Entry, reason string) {
+	row := record.Row{
+		Kind: e.Kind, Flags: e.Flags, Status: e.Status, Tokens: e.Tokens, Cost: e.Cost, Baseline: e.Baseline,
+		Duration: e.Duration, FirstToken: e.FirstToken,
+	}
+	sum := usage.Of(&row)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.g.Calls == 0 {
+		g.g.From, g.g.Reason = e.Time, reason
+	}
+	g.g.Calls++
+	g.g.To = e.Time
+	g.g.Used.Add(&sum)
+}
+
+func (g *gapCount) count() uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.g.Calls
+}
+
+// take returns the note of the gap so far and starts a new one. What is taken and then cannot be written is given back.
+func (g *gapCount) take() (Missed, bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m := g.g
+	g.g = Missed{}
+	return m, m.Calls > 0
+}
+
+func (g *gapCount) giveBack(m Missed) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.g.Calls == 0 {
+		g.g = m
+		return
+	}
+	g.g.Calls += m.Calls
+	g.g.From, g.g.Reason = m.From, m.Reason
+	g.g.Used.Add(&m.Used)
+}
+
+func (m Missed) note() string {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err.Error() // numbers and times always marshal
+	}
+	return string(b)
+}
