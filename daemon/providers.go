@@ -70,7 +70,7 @@ func once(resolve func() (string, error)) func() (string, error) {
 
 // newTable makes the routing table that c describes. The caller closes its providers.
 func (d *Daemon) newTable(c config.Config) (*route.Table, error) {
-	t := &route.Table{Providers: map[string]provider.Provider{}, Models: map[string][]llm.Target{}}
+	t := &route.Table{Providers: map[string]provider.Provider{}, Models: map[string][]llm.Target{}, Made: time.Now()}
 	for i, p := range c.Providers {
 		made, err := d.newProvider(c, p)
 		if err != nil {

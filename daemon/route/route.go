@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"corral/daemon/llm"
 	"corral/daemon/provider"
@@ -16,6 +17,7 @@ type Table struct {
 	Providers map[string]provider.Provider
 	Default   provider.Provider // for names that no entry of Models has
 	Models    map[string][]llm.Target
+	Made      time.Time
 }
 
 // Router is the last stage: it hands the call to its target.
@@ -40,6 +42,17 @@ func (x *Router) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) 
 	targets, named := t.Models[r.Model]
 	if !named && strings.HasSuffix(r.Model, ":latest") {
 		targets, named = t.Models[strings.TrimSuffix(r.Model, ":latest")] // clients of Ollama add it
+	}
+	switch name := r.Endpoint.Name; {
+	case name == "models" || name == "tags":
+		r.Target = llm.Target{Provider: t.Default.Name(), Why: "default"}
+		reply, err := t.Default.Serve(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return t.listed(ctx, r, reply)
+	case name == "model" && named:
+		return t.own(r), nil
 	}
 	if !named || r.Endpoint.Task == llm.Manage {
 		if !t.Default.Speaks(r.Endpoint) {
