@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds a real Ollama (CPU only, 35 MB) and prints the path of the program. Does nothing when it was built before.
-# Usage: setup.sh [DIR]     DIR: the user's cache folder, corral/ollama/VERSION. First time: 3 to 6 minutes on 2 cores, 400 MB to download.
+# Usage: setup.sh [DIR]     DIR: the user's cache folder, corral/ollama/VERSION. First time: 3 to 6 minutes on 2 cores, 130 MB to download.
 # Needs Go; on Debian it installs g++, nlohmann-json3-dev and libstb-dev when they are missing.
 set -euo pipefail
 V=0.17.4
