@@ -28,6 +28,8 @@ import (
 	"corral/daemon/route"
 	"corral/store"
 	"corral/store/keys"
+	"corral/store/ledger"
+	"corral/store/ledger/vault"
 )
 
 // Options are what Run needs to know of the process it is in.
@@ -39,6 +41,8 @@ type Options struct {
 	Level   *slog.LevelVar // of Log; follows telemetry.log
 	// Check looks at the database before it is opened (store.CheckInChild); nil: it is opened as it is.
 	Check func(path string, thorough bool) error
+	// Keyring keeps the ledger's top key on a desktop; nil, as for a service: a systemd credential or a file does.
+	Keyring vault.Keyring
 	// Reload asks for the config to be read again, as SIGHUP does.
 	Reload <-chan struct{}
 	// Listening is told the address once calls are answered there; nil: nobody asks.
@@ -52,6 +56,7 @@ type Daemon struct {
 	config  *config.Live
 	db      *store.DB
 	keys    *keys.Set
+	ledger  *ledger.Ledger
 	auth    *auth.Auth
 	meter   *meter.Meter
 	limit   *limit.Limit
@@ -73,6 +78,7 @@ type inForce struct {
 	policy   gateway.Policy
 	timeouts relay.Timeouts
 	maxBody  int64
+	audit    meter.Rules
 }
 
 // AddressFile says in the data folder where the daemon listens, for the command line.
@@ -109,9 +115,14 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 
+	if err := d.openLedger(c); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.closeLedger()) }()
+
 	d.auth = auth.New(d.keys)
 	d.auth.Required.Store(c.Auth == config.AuthRequired)
-	d.meter = meter.New(o.Log, d.set)
+	d.meter = meter.New(meter.Options{Log: o.Log, Set: d.set, Ledger: d.ledger, Prices: d, Rules: func() meter.Rules { return d.now.Load().audit }})
 	d.limit = limit.New(rules(c))
 	d.decoder = &gateway.Decoder{Max: func() int64 { return d.now.Load().maxBody }}
 	table, err := d.newTable(c)
@@ -225,6 +236,7 @@ func (d *Daemon) take(c config.Config) {
 		policy:   gateway.Policy{Hosts: c.Hosts, Origins: c.Origins},
 		timeouts: relay.Timeouts{FirstToken: time.Duration(t.FirstToken), Idle: time.Duration(t.Idle), Whole: time.Duration(t.Whole)},
 		maxBody:  int64(c.Limits.Body),
+		audit:    meter.Rules{Strict: c.Audit.Durability == "strict", Refuse: c.Audit.OnFailure == "refuse", Keep: c.Audit.Content == "encrypted"},
 	})
 }
 

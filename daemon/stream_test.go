@@ -166,8 +166,12 @@ func TestAStreamThatFailsBeforeContentGetsAStatus(t *testing.T) {
 			chunk(c, ":\n\n")
 			return false
 		},
-		"empty":          func(c net.Conn, d dialectStream) bool { beginStream(c, d.contentType); return endStream(c) },
-		"garbage":        func(c net.Conn, d dialectStream) bool { beginStream(c, d.contentType); chunk(c, "data: <html>\n\n"); return endStream(c) },
+		"empty": func(c net.Conn, d dialectStream) bool { beginStream(c, d.contentType); return endStream(c) },
+		"garbage": func(c net.Conn, d dialectStream) bool {
+			beginStream(c, d.contentType)
+			chunk(c, "data: <html>\n\n")
+			return endStream(c)
+		},
 		"no HTTP at all": func(c net.Conn, d dialectStream) bool { io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); return false },
 		"no answer":      func(c net.Conn, d dialectStream) bool { return false },
 	} {

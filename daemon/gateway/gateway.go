@@ -215,23 +215,34 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 	if reply.Length >= 0 {
 		h["Content-Length"] = []string{strconv.FormatInt(reply.Length, 10)}
 	}
-	rc := http.NewResponseController(w)
-	var deadline time.Time
-	w.WriteHeader(reply.Status)
 	if r.Method == http.MethodHead {
+		w.WriteHeader(reply.Status)
 		return
 	}
+	rc := http.NewResponseController(w)
+	var deadline time.Time
 	for first := true; ; first = false {
 		b, err := reply.Body.Next()
-		if err != nil {
-			if err == io.EOF {
-				return
-			}
-			if !reply.Stream {
+		if err != nil && err != io.EOF {
+			switch e := llm.AsError(err); {
+			case first:
+				for k := range reply.Header {
+					delete(h, k)
+				}
+				writeError(w, dialectFor(r), e, r.ID)
+			case !reply.Stream:
 				panic(http.ErrAbortHandler) // half of a plain body cannot be marked but by a broken connection
-			}
-			if e := llm.AsError(err); e.Kind != llm.Gone {
+			case e.Kind != llm.Gone:
 				w.Write(dialect.ErrorEvent(r.Endpoint, e, r.ID))
+			}
+			return
+		}
+		if first {
+			w.WriteHeader(reply.Status)
+		}
+		if err == io.EOF {
+			if !reply.Stream {
+				rc.Flush() // now, and not after what is still to be written down about the call
 			}
 			return
 		}

@@ -31,6 +31,7 @@ const (
 	BadAnswer                 // the target answered with something that is no answer
 	TargetRefused             // the target answered with an error status before any content
 	Stopping                  // Corral is shutting down
+	Unrecorded                // the ledger cannot be written
 )
 
 var kinds = [...]struct {
@@ -55,6 +56,7 @@ var kinds = [...]struct {
 	BadAnswer:     {http.StatusBadGateway, "target_bad_answer"},
 	TargetRefused: {http.StatusBadGateway, "target_error"},
 	Stopping:      {http.StatusServiceUnavailable, "stopping"},
+	Unrecorded:    {http.StatusServiceUnavailable, "ledger_unavailable"},
 }
 
 // Error is the one error that stages and handlers return. Callers see Message and the code; operators see Err too.

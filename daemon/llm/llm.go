@@ -82,6 +82,7 @@ type Target struct {
 	Provider string
 	Model    string // the provider's own name; empty: as asked
 	Why      string // for Corral-Route: default, model, ...
+	Away     string // host that the text goes to, where it leaves this device; empty: it stays
 }
 
 // Request is one call on its way through the stages. One goroutine at a time has it.
@@ -139,6 +140,7 @@ type Reply struct {
 	Body     Body
 	Provider string
 	Model    string // that answered
+	Digest   string // of that model, where the target tells it
 	Route    string // why this target
 }
 
@@ -158,6 +160,8 @@ type Body interface {
 	// More reports whether a further piece is at hand already. Whoever passes pieces on over a connection may then wait
 	// with flushing: a target that is faster than the caller costs fewer, larger writes.
 	More() bool
+	// Last reports whether the piece that Next gave last ends the answer, so that a caller who gets it has all of it.
+	Last() bool
 	// Usage is what the target reported; it is complete once Next has returned an error.
 	Usage() Usage
 	Close()

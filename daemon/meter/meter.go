@@ -1,164 +1,300 @@
-// Package meter is the stage that wraps the rest of the journey and writes down what became of each call: its metrics and
-// its log line, refusals and broken streams included. A call is written down when its reply is closed.
+// Package meter is the stage that wraps the rest of the journey and writes down what became of each call: its entry in the
+// ledger, its metrics and its log line, refusals and broken streams included. A call is written down once, when its reply
+// is closed, or, where the ledger is strict, before the caller gets the end of the answer.
 //
-// The labels of every metric are bounded whatever callers send: a model counts under its own name only when a target has
-// answered for it, and only the first maxModels of those.
+// The surprise: what is hashed for the ledger are the bytes themselves as they came and went, so that whoever kept a copy
+// can show it. A piece of an answer is hashed after it was handed on, not before.
 package meter
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"strconv"
-	"sync"
+	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"corral/daemon/llm"
+	"corral/store/ledger/record"
 )
 
-const maxModels = 100 // model names that have series of their own; the rest count as "other"
+// Ledger is where entries go (store/ledger).
+type Ledger interface {
+	Append(record.Entry) error
+	AppendStrict(context.Context, record.Entry) error
+	Err() error
+}
+
+// Rules are what the config says about the ledger.
+type Rules struct {
+	Strict bool // the end of an answer waits until its entry is on disk
+	Refuse bool // no call is answered while the ledger cannot be written
+	Keep   bool // texts are kept, sealed, and not their commitments only
+}
+
+// Prices tells what a call cost, and what the same tokens would have cost at the model that savings are reckoned by.
+type Prices interface {
+	Cost(t llm.Target, model string, u llm.Usage, took time.Duration) (cost, baseline record.Money)
+}
+
+// Options are what a Meter writes to.
+type Options struct {
+	Log    *slog.Logger
+	Set    *metrics.Set
+	Ledger Ledger
+	Prices Prices
+	Rules  func() Rules
+}
 
 // Meter is the stage.
 type Meter struct {
-	log    *slog.Logger
-	set    *metrics.Set
+	o      Options
 	inside atomic.Int64
-
-	series sync.Map // of seriesKey to *series
-	errors sync.Map // of errorKey to *metrics.Counter
-	mu     sync.Mutex
-	models map[string]bool
+	series *series
 }
 
-type seriesKey struct {
-	model, endpoint, provider string
-	status                    int
-}
-
-// series are the metrics of one combination of labels, found once: a look-up by a formatted name costs more than a call's
-// whole share of everything else here.
-type series struct {
-	requests       *metrics.Counter
-	duration, ttft *metrics.PrometheusHistogram
-	input, output  *metrics.Counter
-}
-
-type errorKey struct{ endpoint, code string }
-
-// New makes a Meter whose metrics are in set.
-func New(log *slog.Logger, set *metrics.Set) *Meter {
-	m := &Meter{log: log, set: set, models: map[string]bool{}}
-	set.NewGauge("corral_calls_in_flight", func() float64 { return float64(m.inside.Load()) })
+// New makes a Meter.
+func New(o Options) *Meter {
+	m := &Meter{o: o, series: newSeries(o.Set)}
+	o.Set.NewGauge("corral_calls_in_flight", func() float64 { return float64(m.inside.Load()) })
 	return m
 }
 
-// buckets of seconds, from a cached answer to a long generation.
-var buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600}
-
 // Refused counts a call that the listener turned away before it became one.
-func (m *Meter) Refused(code string) {
-	m.errorCount(errorKey{"listener", code}).Inc()
-}
+func (m *Meter) Refused(code string) { m.series.failed("listener", code) }
 
 // Stage measures what next does.
 func (m *Meter) Stage(next llm.Handler) llm.Handler {
 	return llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		rules := m.o.Rules()
+		if rules.Refuse {
+			if err := m.o.Ledger.Err(); err != nil {
+				e := llm.Errorf(llm.Unrecorded, "ledger", err, "The ledger cannot be written, and no call goes by unrecorded (audit.on_failure: refuse). Free the disk, or ask the operator.")
+				e.RetryAfter = 10 * time.Second
+				m.series.failed(r.Endpoint.Name, e.Code())
+				return nil, e
+			}
+		}
 		m.inside.Add(1)
+		c := &call{m: m, r: r, ctx: ctx, rules: rules}
 		reply, err := next.Serve(ctx, r)
 		if err != nil {
-			m.inside.Add(-1)
-			e := llm.AsError(err)
-			m.record(r, &outcome{status: e.Status(), err: e, provider: r.Target.Provider, usage: llm.NoUsage})
+			c.err = llm.AsError(err)
+			if werr := c.write(); werr != nil {
+				return nil, werr
+			}
 			return nil, err
 		}
-		reply.Body = &metered{Body: reply.Body, m: m, r: r, reply: reply, first: time.Since(r.Start), ctx: ctx}
+		c.reply, c.body, c.first = reply, reply.Body, time.Since(r.Start)
+		reply.Body = c
 		return reply, nil
 	})
 }
 
-// metered is a reply's body under observation.
-type metered struct {
-	llm.Body
+// call is one call under observation, and its reply's body.
+type call struct {
 	m     *Meter
 	r     *llm.Request
-	reply *llm.Reply
 	ctx   context.Context
-	first time.Duration
-	bytes int64
-	ended error // what Next gave last
+	rules Rules
+	reply *llm.Reply
+	body  llm.Body
+	first time.Duration // until the first content, or the whole of an answer that is not streamed
+
+	piece   []byte // given last and not yet taken down; valid until the next call of body.Next
+	answer  *record.Committer
+	kept    []byte // the answer, where texts are kept
+	bytes   int64
+	ended   bool // Next has given an error or the last piece
+	err     *llm.Error
+	written bool
 }
 
-func (b *metered) Next() ([]byte, error) {
-	p, err := b.Body.Next()
-	b.bytes += int64(len(p))
+// maxKept bounds what is held of an answer whose text the ledger keeps, in bytes. The ledger marks what was cut.
+const maxKept = 4 << 20
+
+func (c *call) Next() ([]byte, error) {
+	c.takeDown()
+	p, err := c.body.Next()
 	if err != nil {
-		b.ended = err
+		c.ended = true
+		if err != io.EOF {
+			c.err = llm.AsError(err)
+		}
+		if c.rules.Strict {
+			if werr := c.write(); werr != nil && err == io.EOF {
+				return nil, werr
+			}
+		}
+		return nil, err
 	}
-	return p, err
+	c.piece = p
+	c.bytes += int64(len(p))
+	if c.body.Last() {
+		c.ended = true
+		if c.rules.Strict {
+			c.takeDown()
+			if err := c.write(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return p, nil
 }
 
-func (b *metered) Close() {
-	if b.m == nil {
+// takeDown hashes, and where texts are kept keeps, the piece that was handed on last.
+func (c *call) takeDown() {
+	if len(c.piece) == 0 {
 		return
 	}
-	m := b.m
-	b.m = nil
-	o := &outcome{status: b.reply.Status, provider: b.reply.Provider, model: b.reply.Model, usage: b.Body.Usage(), first: b.first, bytes: b.bytes, stream: b.reply.Stream}
-	switch {
-	case b.ended == nil && b.r.Method != "HEAD":
-		o.err = llm.Ended(b.ctx)
-		if o.err == nil {
-			o.err = &llm.Error{Kind: llm.Gone, Message: "The caller closed the connection."}
+	if c.answer == nil {
+		c.answer = record.NewCommitter()
+	}
+	c.answer.Write(c.piece)
+	if c.rules.Keep && len(c.kept) <= maxKept {
+		c.kept = append(c.kept, c.piece...)
+	}
+	c.piece = nil
+}
+
+func (c *call) More() bool       { return c.body.More() }
+func (c *call) Last() bool       { return c.body.Last() }
+func (c *call) Usage() llm.Usage { return c.body.Usage() }
+
+func (c *call) Close() {
+	if c.body == nil {
+		return
+	}
+	c.takeDown()
+	if !c.ended && c.err == nil && c.r.Method != "HEAD" {
+		if c.err = llm.Ended(c.ctx); c.err == nil {
+			c.err = &llm.Error{Kind: llm.Gone, Message: "The caller closed the connection."}
 		}
-	case b.ended != nil && b.ended != io.EOF:
-		o.err = llm.AsError(b.ended)
 	}
-	if o.err != nil {
-		o.status = o.err.Status()
+	c.write()
+	c.body.Close()
+	c.body = nil
+}
+
+// write writes the call down, once. An error says that the ledger would not take it and that the config wants the call
+// refused then.
+func (c *call) write() error {
+	if c.written {
+		return nil
 	}
-	b.Body.Close()
+	c.written = true
+	m := c.m
 	m.inside.Add(-1)
-	m.record(b.r, o)
+	o := c.outcome()
+	m.series.count(c.r, o)
+	m.line(c.r, o)
+	entry := c.entry(o)
+	var err error
+	if c.rules.Strict {
+		// The caller may leave, but what was answered must be on record all the same.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 30*time.Second)
+		err = m.o.Ledger.AppendStrict(ctx, entry)
+		cancel()
+	} else {
+		err = m.o.Ledger.Append(entry)
+	}
+	if err == nil {
+		return nil
+	}
+	m.series.failed("ledger", "append")
+	if !c.rules.Refuse && !c.rules.Strict {
+		return nil
+	}
+	return llm.Errorf(llm.Unrecorded, "ledger", err, "The ledger cannot be written, so this answer was withheld. Free the disk, or ask the operator.")
 }
 
 // outcome is what became of a call.
 type outcome struct {
 	status          int
 	provider, model string
+	route, digest   string
 	err             *llm.Error
 	usage           llm.Usage
-	first           time.Duration // until the first content, or the whole of an answer that is not streamed
+	took, first     time.Duration
 	bytes           int64
 	stream          bool
+	cost, baseline  record.Money
 }
 
-func (m *Meter) record(r *llm.Request, o *outcome) {
-	took := time.Since(r.Start)
-	s := m.seriesOf(seriesKey{m.label(r.Model, o.status), r.Endpoint.Name, o.provider, o.status})
-	s.requests.Inc()
-	s.duration.Update(took.Seconds())
-	if o.stream {
-		s.ttft.Update(o.first.Seconds())
+func (c *call) outcome() *outcome {
+	o := &outcome{provider: c.r.Target.Provider, usage: llm.NoUsage, took: time.Since(c.r.Start), err: c.err, bytes: c.bytes}
+	if c.reply != nil {
+		o.status, o.provider, o.model, o.route, o.digest = c.reply.Status, c.reply.Provider, c.reply.Model, c.reply.Route, c.reply.Digest
+		o.usage, o.first, o.stream = c.body.Usage(), c.first, c.reply.Stream
 	}
-	if o.usage.Input > 0 {
-		s.input.AddInt64(o.usage.Input)
+	if c.err != nil {
+		o.status = c.err.Status()
 	}
-	if o.usage.Output > 0 {
-		s.output.AddInt64(o.usage.Output)
+	if c.r.Endpoint.Task == llm.Generate || c.r.Endpoint.Task == llm.Embed {
+		o.cost, o.baseline = c.m.o.Prices.Cost(c.r.Target, o.model, o.usage, o.took)
 	}
-	level := slog.LevelInfo
-	if o.err != nil {
-		m.errorCount(errorKey{r.Endpoint.Name, o.err.Code()}).Inc()
-		if o.err.Kind != llm.Gone && o.status >= 500 {
-			level = slog.LevelWarn
+	return o
+}
+
+// entry is the call as the ledger keeps it.
+func (c *call) entry(o *outcome) record.Entry {
+	r := c.r
+	e := record.Entry{
+		Kind: record.Call, Time: r.Start, RequestID: r.ID, TraceID: traceID(r.Header.Get("Traceparent")),
+		Caller: r.Caller.Key, User: r.Caller.User, App: r.Caller.App, Peer: r.Caller.Remote,
+		Dialect: r.Endpoint.Dialect.String(), Operation: r.Endpoint.Name, ModelAsked: r.Model, ModelAnswered: o.model, ModelDigest: o.digest,
+		Provider: o.provider, Route: o.route, Status: o.status, Duration: o.took, FirstToken: o.first,
+		Tokens: record.Tokens{Input: o.usage.Input, Output: o.usage.Output, CachedInput: o.usage.Cached, Reasoning: o.usage.Reasoning},
+		Cost:   o.cost, Baseline: o.baseline, Left: r.Target.Away, Attempts: 1,
+	}
+	if len(r.Body) > 0 {
+		e.Prompt = record.Text{Commitment: record.Commit(r.Body)}
+		if c.rules.Keep {
+			e.Prompt.Content = append([]byte(nil), r.Body...)
 		}
 	}
+	if c.answer != nil {
+		e.Answer = record.Text{Commitment: c.answer.Commitment(), Content: c.kept}
+	}
+	if o.stream {
+		e.Flags |= record.Streamed
+	}
+	if r.Target.Away != "" && c.reply != nil {
+		e.Flags |= record.LeftDevice
+	}
+	if o.err != nil {
+		e.ErrorCode = o.err.Code()
+		switch {
+		case o.err.Kind == llm.Gone:
+			e.Flags |= record.CallerLeft
+		case c.reply != nil:
+			e.Flags |= record.Broken
+		case r.Target.Provider == "":
+			e.Flags |= record.Refused
+			e.Attempts = 0
+		}
+	}
+	return e
+}
+
+// traceID is the trace's id in a traceparent header (W3C Trace Context, section 3.2), empty if there is none.
+func traceID(parent string) string {
+	if f := strings.Split(parent, "-"); len(f) >= 4 && len(f[1]) == 32 {
+		return f[1]
+	}
+	return ""
+}
+
+// line is the call's line in the log.
+func (m *Meter) line(r *llm.Request, o *outcome) {
+	level := slog.LevelInfo
+	if o.err != nil && o.err.Kind != llm.Gone && o.status >= 500 {
+		level = slog.LevelWarn
+	}
 	ctx := context.Background()
-	if !m.log.Enabled(ctx, level) {
+	if !m.o.Log.Enabled(ctx, level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 20)
@@ -167,7 +303,7 @@ func (m *Meter) record(r *llm.Request, o *outcome) {
 	if o.model != "" && o.model != r.Model {
 		attrs = append(attrs, slog.String("target_model", o.model))
 	}
-	attrs = append(attrs, slog.Int("status", o.status), slog.Float64("ms", ms(took)))
+	attrs = append(attrs, slog.Int("status", o.status), slog.Float64("ms", ms(o.took)))
 	if o.stream {
 		attrs = append(attrs, slog.Float64("first_ms", ms(o.first)))
 	}
@@ -193,49 +329,7 @@ func (m *Meter) record(r *llm.Request, o *outcome) {
 			attrs = append(attrs, slog.String("cause", o.err.Err.Error()))
 		}
 	}
-	m.log.LogAttrs(ctx, level, "call", attrs...)
+	m.o.Log.LogAttrs(ctx, level, "call", attrs...)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// label is the model's name as a label.
-func (m *Meter) label(model string, status int) string {
-	if model == "" {
-		return ""
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.models[model] {
-		return model
-	}
-	if status < 300 && len(m.models) < maxModels && len(model) <= 128 {
-		m.models[model] = true
-		return model
-	}
-	return "other"
-}
-
-func (m *Meter) seriesOf(k seriesKey) *series {
-	if s, ok := m.series.Load(k); ok {
-		return s.(*series)
-	}
-	labels := fmt.Sprintf("model=%q,endpoint=%q,status=%q,provider=%q", k.model, k.endpoint, strconv.Itoa(k.status), k.provider)
-	few := fmt.Sprintf("model=%q,endpoint=%q,provider=%q", k.model, k.endpoint, k.provider)
-	s := &series{
-		requests: m.set.GetOrCreateCounter("llm_requests_total{" + labels + "}"),
-		duration: m.set.GetOrCreatePrometheusHistogramExt("llm_request_duration_seconds{"+few+"}", buckets),
-		ttft:     m.set.GetOrCreatePrometheusHistogramExt("llm_time_to_first_token_seconds{"+few+"}", buckets),
-		input:    m.set.GetOrCreateCounter("llm_tokens_used_total{" + few + `,direction="input"}`),
-		output:   m.set.GetOrCreateCounter("llm_tokens_used_total{" + few + `,direction="output"}`),
-	}
-	got, _ := m.series.LoadOrStore(k, s)
-	return got.(*series)
-}
-
-func (m *Meter) errorCount(k errorKey) *metrics.Counter {
-	if c, ok := m.errors.Load(k); ok {
-		return c.(*metrics.Counter)
-	}
-	c, _ := m.errors.LoadOrStore(k, m.set.GetOrCreateCounter(fmt.Sprintf("llm_errors_total{endpoint=%q,code=%q}", k.endpoint, k.code)))
-	return c.(*metrics.Counter)
-}

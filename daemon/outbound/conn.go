@@ -43,10 +43,10 @@ type conn struct {
 	net.Conn
 	pool  *pool
 	br    *bufio.Reader
-	head  []byte // scratch for the request's head
+	head  []byte      // scratch for the request's head
 	quiet func() bool // open, and nothing to read
-	since time.Time // idle since
-	left  int64     // bytes of the head that may still be read; negative: a body, no bound
+	since time.Time   // idle since
+	left  int64       // bytes of the head that may still be read; negative: a body, no bound
 }
 
 // Read is what br reads through: it bounds the head of an answer.
@@ -410,7 +410,9 @@ func (b *wireBody) finish(whole bool) {
 	b.c.pool.put(b.c)
 }
 
-func (b *wireBody) ready() bool { return !b.done && (b.c.br.Buffered() > 0 || quietKnown && !b.c.quiet()) }
+func (b *wireBody) ready() bool {
+	return !b.done && (b.c.br.Buffered() > 0 || quietKnown && !b.c.quiet())
+}
 
 func (b *wireBody) Close() error {
 	b.finish(false)

@@ -128,6 +128,7 @@ func (b *text) Next() ([]byte, error) {
 }
 
 func (b *text) More() bool { return false }
+func (b *text) Last() bool { return len(b.rest) == 0 }
 
 // own answers for one name of the config.
 func (t *Table) own(r *llm.Request) *llm.Reply {
@@ -141,5 +142,6 @@ type none struct{}
 
 func (none) Next() ([]byte, error) { return nil, io.EOF }
 func (none) More() bool            { return false }
+func (none) Last() bool            { return true }
 func (none) Usage() llm.Usage      { return llm.NoUsage }
 func (none) Close()                {}

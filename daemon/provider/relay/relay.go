@@ -300,7 +300,11 @@ func (s *stream) end(err error) error {
 		"%s at %q ended the answer before it was complete. Its own log may say why; please try again.", s.p.o.Server, s.p.o.Name)
 }
 
-func (s *stream) More() bool { return s.err == nil && (len(s.held) > 0 || s.ev.Ready() || s.res.Ready()) }
+func (s *stream) More() bool {
+	return s.err == nil && (len(s.held) > 0 || s.ev.Ready() || s.res.Ready())
+}
+
+func (s *stream) Last() bool { return s.ev.Seen.Terminal }
 
 func (s *stream) Usage() llm.Usage { return s.ev.Seen.Usage }
 
@@ -372,6 +376,8 @@ func (b *whole) Next() ([]byte, error) {
 }
 
 func (b *whole) More() bool { return b.more && b.res.Ready() }
+
+func (b *whole) Last() bool { return b.given && !b.more }
 
 func (b *whole) Usage() llm.Usage { return b.usage }
 
