@@ -10,6 +10,7 @@ import { createOllama } from 'ollama-ai-provider-v2';
 import { z } from 'zod';
 import { HERD_SAID, OLLAMA_URL, STORY, collect, failure, same } from './helpers.js';
 
+globalThis.AI_SDK_LOG_WARNINGS = false;
 const openai = (url) => createOpenAI({ baseURL: `${url}/v1`, apiKey: 'ollama' });
 const compatible = (url) => createOpenAICompatible({ name: 'corral', baseURL: `${url}/v1`, apiKey: 'ollama', supportsStructuredOutputs: true });
 const chats = {
