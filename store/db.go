@@ -85,7 +85,6 @@ func (d *DB) openBolt(path string) (*bbolt.DB, error) {
 	bolt, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:      wait,
 		FreelistType: bbolt.FreelistMapType, // the array kind slows down as free pages grow in number
-		NoStatistics: true,
 	})
 	if errors.Is(err, bbolt.ErrTimeout) {
 		in := &InUseError{Dir: d.dir}
@@ -165,4 +164,16 @@ func (d *DB) Close() error {
 		return fmt.Errorf("remove run file: %w", err)
 	}
 	return nil
+}
+
+// Free estimates how many bytes of the file hold nothing, and returns the file's size.
+func (d *DB) Free() (free, size int64, err error) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.bolt == nil {
+		return 0, 0, ErrClosed
+	}
+	err = d.bolt.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
+	stats := d.bolt.Stats()
+	return int64(stats.FreePageN+stats.PendingPageN) * int64(d.bolt.Info().PageSize), size, err
 }

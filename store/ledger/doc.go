@@ -13,7 +13,7 @@
 //	├── heads     size(8) -> signed tree head
 //	├── names     dimension(1) number(4) -> sealed name
 //	├── rekeyed   seq(8) -> wrapped entry key, where a neighbour was erased
-//	├── erasing   key id(8) -> nothing; keys that must be destroyed, until they are
+//	├── erasing   "now" -> the erasure that is under way, until it is done
 //	├── hours     usage sums (package usage)
 //	└── days      likewise
 //

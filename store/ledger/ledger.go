@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -123,6 +124,8 @@ type Ledger struct {
 	closing sync.RWMutex
 	closed  bool
 	sealing sync.RWMutex
+	// upkeep is held for reading by who needs entries and keys to stay, and for writing by who takes some away.
+	upkeep sync.RWMutex
 
 	entries chan *pending // Append's, to be sealed, and tasks
 	queue   chan *pending // sealed, to be written
@@ -174,7 +177,7 @@ func Open(db *store.DB, opts Options) (*Ledger, error) {
 func (l *Ledger) open() (*writer, error) {
 	var s state
 	var origin, public string
-	var erasing []record.KeyID
+	var erasing []byte
 	err := l.db.Update(func(tx *store.Tx) error {
 		for _, name := range buckets() {
 			if _, err := tx.Ensure(root, name); err != nil {
@@ -190,20 +193,16 @@ func (l *Ledger) open() (*writer, error) {
 		}
 		b := tx.Bucket(root)
 		origin, public = string(b.Get([]byte(kOrigin))), string(b.Get([]byte(kPublic)))
-		erasing = keyIDs(tx.Bucket(root, bErasing))
+		erasing = bytes.Clone(tx.Bucket(root, bErasing).Get([]byte(kErasing)))
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	// An erasure that was killed is done before anything can be read.
-	if len(erasing) > 0 {
-		if err := l.vault.Destroy(erasing...); err != nil {
-			return nil, err
-		}
-		if err := l.db.Update(func(tx *store.Tx) error { return dropErasing(tx, erasing) }); err != nil {
-			return nil, err
-		}
+	// The keys of an erasure that was killed go before anything can be read; it is put on record further below.
+	unfinished := parseErasure(string(erasing))
+	if err := l.vault.Destroy(unfinished.Keys...); err != nil {
+		return nil, err
 	}
 	if err := l.loadSigner(public); err != nil {
 		return nil, err
@@ -223,6 +222,9 @@ func (l *Ledger) open() (*writer, error) {
 	l.origin = origin
 	if origin == "" {
 		return w, l.begin(w)
+	}
+	if erasing != nil {
+		return w, w.finishErasure(unfinished)
 	}
 	return w, nil
 }

@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"sync"
@@ -440,6 +441,13 @@ func (v *Vault) Of(name string) []record.KeyID {
 	return ids
 }
 
+// All lists all keys that are left.
+func (v *Vault) All() []record.KeyID {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return slices.Sorted(maps.Keys(v.byID))
+}
+
 // Before lists all keys of days before the given one.
 func (v *Vault) Before(day uint32) []record.KeyID {
 	v.mu.RLock()
@@ -451,6 +459,17 @@ func (v *Vault) Before(day uint32) []record.KeyID {
 		}
 	}
 	return ids
+}
+
+// Day returns the day of a person's key; false for other keys and for those that are gone.
+func (v *Vault) Day(id record.KeyID) (uint32, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	i, ok := v.byID[id]
+	if !ok || v.slots[i].kind != kindPerson {
+		return 0, false
+	}
+	return v.slots[i].day, true
 }
 
 // Flush writes new keys to disk. It is cheap when there are none.
