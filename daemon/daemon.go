@@ -123,6 +123,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	d.auth = auth.New(d.keys)
 	d.auth.Required.Store(c.Auth == config.AuthRequired)
 	d.meter = meter.New(meter.Options{Log: o.Log, Set: d.set, Ledger: d.ledger, Prices: d, Rules: func() meter.Rules { return d.now.Load().audit }})
+	defer d.meter.Close()
 	d.limit = limit.New(rules(c))
 	d.decoder = &gateway.Decoder{Max: func() int64 { return d.now.Load().maxBody }}
 	table, err := d.newTable(c)

@@ -22,10 +22,42 @@ func Marshal(c Config) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// MarshalJSON is what Marshal writes, for programs: the same names in the same order, numbers and booleans as such.
+func (c Config) MarshalJSON() ([]byte, error) {
+	tree, err := encode(reflect.ValueOf(c))
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(tree)
+}
+
 // section keeps the order of the fields.
 type section []struct {
 	name  string
-	value any // text, a section or a []any of these
+	value any // text, a literal, a section or a []any of these
+}
+
+// literal is the text of a number or a boolean.
+type literal string
+
+// MarshalJSON is the text itself.
+func (l literal) MarshalJSON() ([]byte, error) { return []byte(l), nil }
+
+// MarshalJSON is an object whose members keep their order.
+func (s section) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, field := range s {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		value, err := json.Marshal(field.value)
+		if err != nil {
+			return nil, err
+		}
+		b = append(strconv.AppendQuote(b, field.name), ':')
+		b = append(b, value...)
+	}
+	return append(b, '}'), nil
 }
 
 // asMap is the section as koanf wants it, and as readYAML makes it.
@@ -39,6 +71,8 @@ func (s section) asMap() map[string]any {
 
 func plain(value any) any {
 	switch v := value.(type) {
+	case literal:
+		return string(v)
 	case section:
 		return v.asMap()
 	case []any:
@@ -94,11 +128,11 @@ func encode(v reflect.Value) (any, error) {
 	case reflect.String:
 		return v.String(), nil
 	case reflect.Bool:
-		return strconv.FormatBool(v.Bool()), nil
+		return literal(strconv.FormatBool(v.Bool())), nil
 	case reflect.Int:
-		return strconv.FormatInt(v.Int(), 10), nil
+		return literal(strconv.FormatInt(v.Int(), 10)), nil
 	case reflect.Float64:
-		return strconv.FormatFloat(v.Float(), 'f', -1, 64), nil
+		return literal(strconv.FormatFloat(v.Float(), 'f', -1, 64)), nil
 	}
 	return nil, fmt.Errorf("config: %s has no text form", v.Type())
 }
@@ -117,6 +151,8 @@ func writeValue(b *bytes.Buffer, indent string, value any) {
 	switch v := value.(type) {
 	case string:
 		b.WriteString(" " + scalar(v) + "\n")
+	case literal:
+		b.WriteString(" " + string(v) + "\n")
 	case section:
 		b.WriteString("\n" + indent + "  ")
 		writeSection(b, indent+"  ", v)

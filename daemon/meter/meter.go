@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -53,14 +54,24 @@ type Meter struct {
 	o      Options
 	inside atomic.Int64
 	series *series
+	later  chan struct{} // a place for each large prompt that is being hashed after its call
+	wg     sync.WaitGroup
 }
+
+const (
+	largePrompt = 64 << 10 // bytes: hashing more takes longer than the next call should wait
+	maxLater    = 8
+)
 
 // New makes a Meter.
 func New(o Options) *Meter {
-	m := &Meter{o: o, series: newSeries(o.Set)}
+	m := &Meter{o: o, series: newSeries(o.Set), later: make(chan struct{}, maxLater)}
 	o.Set.NewGauge("corral_calls_in_flight", func() float64 { return float64(m.inside.Load()) })
 	return m
 }
+
+// Close waits until all calls are written down. No new ones may come.
+func (m *Meter) Close() { m.wg.Wait() }
 
 // Refused counts a call that the listener turned away before it became one.
 func (m *Meter) Refused(code string) { m.series.failed("listener", code) }
@@ -191,19 +202,51 @@ func (c *call) write() error {
 	m.series.count(c.r, o)
 	m.line(c.r, o)
 	entry := c.entry(o)
-	var err error
 	if c.rules.Strict {
+		c.commitPrompt(&entry)
 		// The caller may leave, but what was answered must be on record all the same.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 30*time.Second)
-		err = m.o.Ledger.AppendStrict(ctx, entry)
-		cancel()
-	} else {
-		err = m.o.Ledger.Append(entry)
+		defer cancel()
+		return c.appended(m.o.Ledger.AppendStrict(ctx, entry))
 	}
+	if len(c.r.Body) > largePrompt {
+		select {
+		case m.later <- struct{}{}:
+			release := c.r.Release
+			c.r.Release = nil // the body is looked at until then
+			m.wg.Go(func() {
+				c.commitPrompt(&entry)
+				if release != nil {
+					release()
+				}
+				<-m.later
+				c.appended(m.o.Ledger.Append(entry))
+			})
+			return nil
+		default:
+		}
+	}
+	c.commitPrompt(&entry)
+	return c.appended(m.o.Ledger.Append(entry))
+}
+
+// commitPrompt binds the entry to the prompt.
+func (c *call) commitPrompt(e *record.Entry) {
+	if len(c.r.Body) == 0 {
+		return
+	}
+	e.Prompt.Commitment = record.Commit(c.r.Body)
+	if c.rules.Keep {
+		e.Prompt.Content = append([]byte(nil), c.r.Body...)
+	}
+}
+
+// appended turns what the ledger said into what the caller hears, if that matters.
+func (c *call) appended(err error) error {
 	if err == nil {
 		return nil
 	}
-	m.series.failed("ledger", "append")
+	c.m.series.failed("ledger", "append")
 	if !c.rules.Refuse && !c.rules.Strict {
 		return nil
 	}
@@ -248,12 +291,6 @@ func (c *call) entry(o *outcome) record.Entry {
 		Provider: o.provider, Route: o.route, Status: o.status, Duration: o.took, FirstToken: o.first,
 		Tokens: record.Tokens{Input: o.usage.Input, Output: o.usage.Output, CachedInput: o.usage.Cached, Reasoning: o.usage.Reasoning},
 		Cost:   o.cost, Baseline: o.baseline, Left: r.Target.Away, Attempts: 1,
-	}
-	if len(r.Body) > 0 {
-		e.Prompt = record.Text{Commitment: record.Commit(r.Body)}
-		if c.rules.Keep {
-			e.Prompt.Content = append([]byte(nil), r.Body...)
-		}
 	}
 	if c.answer != nil {
 		e.Answer = record.Text{Commitment: c.answer.Commitment(), Content: c.kept}

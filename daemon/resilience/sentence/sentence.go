@@ -93,6 +93,7 @@ func (b *body) Next() ([]byte, error) {
 }
 
 func (b *body) More() bool       { return len(b.left) > 0 }
+func (b *body) Last() bool       { return len(b.left) == 0 }
 func (b *body) Usage() llm.Usage { return llm.Usage{} }
 func (b *body) Close()           {}
 

@@ -1,0 +1,72 @@
+package resilience
+
+import (
+	"context"
+	"io"
+
+	"corral/daemon/llm"
+	"corral/daemon/resilience/breaker"
+	"corral/daemon/resilience/queue"
+)
+
+// held is the body of an answer whose end is waited for.
+type held struct {
+	llm.Body
+	pass   breaker.Pass            // for the breaker: how did it end?
+	place  queue.Place             // at the server, which is busy as long as it sends
+	cancel context.CancelCauseFunc // of the context under which the answer is read; nil: none
+	loaded bool                    // the model had to be loaded first
+	closed bool
+}
+
+// hold makes o's reply one whose end is waited for.
+func (o *outcome) hold() *held {
+	if o.held == nil {
+		o.held = &held{Body: o.reply.Body}
+		o.reply.Body = o.held
+	}
+	return o.held
+}
+
+// Next notes how the answer ends.
+func (h *held) Next() ([]byte, error) {
+	b, err := h.Body.Next()
+	switch {
+	case err != nil:
+		h.ended(err)
+	case h.Body.Last():
+		h.ended(io.EOF) // whoever has got all of it may not come back for the end
+	}
+	return b, err
+}
+
+// failer is a body that knows that the target itself ended the answer by a word of failure, which is an honest end for the
+// caller, who gets that word, but not for the breaker.
+type failer interface{ Failed() bool }
+
+func (h *held) ended(err error) {
+	outcome := breaker.Failed
+	if err == io.EOF {
+		if f, ok := h.Body.(failer); !ok || !f.Failed() {
+			outcome = breaker.Succeeded
+		}
+	} else if k := llm.AsError(err).Kind; k == llm.Gone || k == llm.Stopping {
+		outcome = breaker.Unjudged
+	}
+	h.pass.Done(outcome)
+	h.place.Leave()
+}
+
+// Close gives back what is held. An answer that is closed before its end is one that the caller left.
+func (h *held) Close() {
+	if h.closed {
+		return
+	}
+	h.closed = true
+	h.Body.Close()
+	h.pass.Done(breaker.Unjudged)
+	h.place.Leave()
+	if h.cancel != nil {
+		h.cancel(nil)
+	}
+}

@@ -1,0 +1,298 @@
+// Package resilience is the stage that gets an answer although targets fail. A call comes with its plan: the targets that
+// may answer it, in order. What is then done about failures stands in one place, New, and reads
+//
+//	fallback(retry(queue(breaker(timeout(ask)))))
+//
+// from the outside in: the next target when one cannot; the same target again when that may help; a place at a server on
+// this device; nothing at all to a target that is known to be away; and no longer than the rules allow. judge.go is the
+// table that says of each error which of these may help.
+//
+// To add a kind of failure, add a row to causes and a case to judge. To add a policy, write a function from step to step
+// and name it in New.
+//
+// The surprise: a provider's Serve returns with the first content of a stream, so the nest has done its work when the
+// caller's answer begins; but the breaker and the queue hear of the call's end only when its reply is closed. Until then
+// they are held by the reply's body (held.go).
+//
+// design.md says why this is not built on a library.
+package resilience
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"corral/daemon/llm"
+	"corral/daemon/resilience/breaker"
+	"corral/daemon/resilience/queue"
+	"corral/daemon/resilience/retry"
+)
+
+// Candidate is one target that may answer a call.
+type Candidate struct {
+	Target  llm.Target
+	Handler llm.Handler // the provider; it may be a Loader
+	// Keyed says that Corral shows a key of its own there. Where it does not, a 401, 403 or 429 is between the caller and
+	// the target, and no reason to keep others away.
+	Keyed bool
+}
+
+func (x *Candidate) onDevice() bool { return x.Target.Away == "" }
+
+// LastResort answers when every candidate failed: either Similar, or the sentence Static.
+type LastResort struct {
+	Similar bool
+	Static  string
+}
+
+// Plan is where a call may go. Many calls share one; it is never changed.
+type Plan struct {
+	Candidates []Candidate // in order of preference
+	LastResort []LastResort
+	LocalOnly  bool // leave out what is not on this device
+}
+
+// Loader is a provider that can tell a model that is being loaded from one that hangs.
+type Loader interface {
+	// Loading reports whether the server is loading model at the moment.
+	Loading(ctx context.Context, model string) (bool, error)
+}
+
+// Rules are what is in force. DefaultRules has useful ones.
+type Rules struct {
+	Retry   retry.Policy
+	Budget  retry.BudgetRules
+	Breaker breaker.Rules
+	Queue   queue.Rules            // of each server on this device
+	QueueOf map[string]queue.Rules // by provider, where it differs
+	Timeout Timeout
+	Ping    time.Duration // a caller who waits for a stream hears this often that it goes on, where its dialect has a word for it; 0: never
+}
+
+// Timeout bounds one attempt, until Serve returns. Zero: no bound. Idle streams are the provider's matter.
+type Timeout struct {
+	Content time.Duration // of a stream: until its first content
+	Whole   time.Duration // of an answer that is not streamed
+	Load    time.Duration // how much longer while the model is being loaded
+}
+
+// DefaultRules are those of an untouched config.
+func DefaultRules() Rules {
+	return Rules{
+		Retry:  retry.Policy{Strategy: retry.Exponential, MaxAttempts: 3, Base: 200 * time.Millisecond, Max: 5 * time.Second},
+		Budget: retry.DefaultBudget(),
+		Breaker: breaker.Rules{Failures: 5, Rate: 0.5, Window: 30 * time.Second, MinCalls: 20, OpenFor: time.Minute, RefusedFor: time.Second,
+			Probes: 1, AuthFor: 5 * time.Minute},
+		Queue:   queue.Default(),
+		Timeout: Timeout{Content: 2 * time.Minute, Whole: time.Hour, Load: 10 * time.Minute},
+	}
+}
+
+// Hooks are told what happens. Each may be nil, and must be quick.
+type Hooks struct {
+	Retry    func(t llm.Target, cause string)        // t is about to be asked again
+	Fallback func(from, to llm.Target, cause string) // to answers in place of from; its Why says how
+	Breaker  func(breaker.Change)
+}
+
+// Options are what a Nest needs.
+type Options struct {
+	Rules Rules
+	// Similar finds an answer to a question like r; nil: there is none. The nest marks it.
+	Similar func(ctx context.Context, r *llm.Request) *llm.Reply
+	Hooks   Hooks
+	Random  func() float64 // from 0 up to, not including, 1; nil: chance
+}
+
+// Nest is the stage.
+type Nest struct {
+	o     Options
+	rules atomic.Pointer[Rules]
+	serve func(ctx context.Context, c *call) (*llm.Reply, error)
+
+	mu      sync.RWMutex // guards what follows
+	targets map[key]*target
+	queues  map[string]*queue.Queue // by provider
+}
+
+type key struct{ provider, model string }
+
+// target is what is known of one, from one call to the next.
+type target struct {
+	breaker *breaker.Breaker
+	budget  *retry.Budget
+	queue   *queue.Queue // nil where it is not on this device
+}
+
+// maxTargets bounds the table, for callers may invent names. Those of which nothing is known are forgotten first; what
+// is then still too much shares one entry a provider.
+const maxTargets = 1000
+
+// New makes a Nest.
+func New(o Options) *Nest {
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	n := &Nest{o: o, targets: map[key]*target{}, queues: map[string]*queue.Queue{}}
+	n.rules.Store(&o.Rules)
+	n.serve = fallback(retried(queued(guarded(bounded(ask)))))
+	return n
+}
+
+// Set puts other rules in force for calls to come, and lets targets that refused their key be tried again: the config may
+// have another one now.
+func (n *Nest) Set(r Rules) {
+	n.rules.Store(&r)
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	for _, t := range n.targets {
+		t.breaker.Set(r.Breaker)
+		t.budget.Set(r.Budget)
+	}
+	for provider, q := range n.queues {
+		q.Set(r.queueOf(provider))
+	}
+}
+
+func (r *Rules) queueOf(provider string) queue.Rules {
+	if own, ok := r.QueueOf[provider]; ok {
+		return own
+	}
+	return r.Queue
+}
+
+// call is one call on its way through the nest.
+type call struct {
+	n     *Nest
+	r     *llm.Request
+	rules *Rules
+	plan  *Plan
+	at    *Candidate // that is asked now
+	alone bool       // Corral-Fallback: off
+	kept  *llm.Reply // the error answer of the only target asked so far
+	fails []failure
+}
+
+// Handler is the nest as the last handler of a journey. plan says where a call may go.
+func (n *Nest) Handler(plan func(ctx context.Context, r *llm.Request) (*Plan, error)) llm.Handler {
+	return llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		p, err := plan(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		return n.Serve(ctx, r, p)
+	})
+}
+
+// Serve gets an answer to r from one of p's targets. What changes something at a target (Manage, Upload) goes to the
+// first of them, once, whatever its breaker says: whoever asks for it is told what the target itself has to say.
+func (n *Nest) Serve(ctx context.Context, r *llm.Request, p *Plan) (*llm.Reply, error) {
+	c := &call{n: n, r: r, rules: n.rules.Load(), plan: p, alone: off(r.Header["Corral-Fallback"])}
+	if t := r.Endpoint.Task; t == llm.Manage || t == llm.Upload {
+		return manage(ctx, c)
+	}
+	if c.rules.Ping > 0 && canPing(r) {
+		return awake(ctx, c)
+	}
+	return n.serve(ctx, c)
+}
+
+func off(v []string) bool { return len(v) > 0 && strings.EqualFold(strings.TrimSpace(v[0]), "off") }
+
+// may reports whether the call may go to x.
+func (c *call) may(x *Candidate) bool { return !c.plan.LocalOnly || x.onDevice() }
+
+func manage(ctx context.Context, c *call) (*llm.Reply, error) {
+	for i := range c.plan.Candidates {
+		if x := &c.plan.Candidates[i]; c.may(x) {
+			c.r.Target = x.Target
+			return x.Handler.Serve(ctx, c.r)
+		}
+	}
+	return nil, c.nowhere()
+}
+
+// target finds what is known of x for the model that is asked for.
+func (n *Nest) target(x *Candidate, asked string) *target {
+	k := key{x.Target.Provider, x.Target.Model}
+	if k.model == "" {
+		k.model = asked
+	}
+	n.mu.RLock()
+	t := n.targets[k]
+	n.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	return n.newTarget(k, x.onDevice())
+}
+
+func (n *Nest) newTarget(k key, onDevice bool) *target {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.targets) >= maxTargets {
+		for k, t := range n.targets {
+			if t.breaker.Idle() {
+				delete(n.targets, k)
+			}
+		}
+		if len(n.targets) >= maxTargets {
+			k.model = "*"
+		}
+	}
+	if t := n.targets[k]; t != nil {
+		return t
+	}
+	rules := n.rules.Load()
+	t := &target{breaker: breaker.New(llm.Target{Provider: k.provider, Model: k.model}, rules.Breaker, n.o.Hooks.Breaker), budget: retry.NewBudget(rules.Budget)}
+	if onDevice {
+		if t.queue = n.queues[k.provider]; t.queue == nil {
+			t.queue = queue.New(rules.queueOf(k.provider))
+			n.queues[k.provider] = t.queue
+		}
+	}
+	n.targets[k] = t
+	return t
+}
+
+// Breaker is the breaker of one target, to be opened, closed or pinned by hand. model is the provider's own name for it.
+func (n *Nest) Breaker(provider, model string) *breaker.Breaker {
+	k := key{provider, model}
+	n.mu.RLock()
+	t := n.targets[k]
+	_, onDevice := n.queues[provider]
+	n.mu.RUnlock()
+	if t == nil {
+		t = n.newTarget(k, onDevice)
+	}
+	return t.breaker
+}
+
+// Breakers are all targets that calls have gone to, by name.
+func (n *Nest) Breakers() []breaker.Snapshot {
+	n.mu.RLock()
+	out := make([]breaker.Snapshot, 0, len(n.targets))
+	for _, t := range n.targets {
+		out = append(out, t.breaker.Snapshot())
+	}
+	n.mu.RUnlock()
+	slices.SortFunc(out, func(a, b breaker.Snapshot) int {
+		return strings.Compare(a.Target.Provider+"/"+a.Target.Model, b.Target.Provider+"/"+b.Target.Model)
+	})
+	return out
+}
+
+// Queues are the queues of the servers on this device, by provider.
+func (n *Nest) Queues() map[string]queue.Snapshot {
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	out := make(map[string]queue.Snapshot, len(n.queues))
+	for provider, q := range n.queues {
+		out[provider] = q.Snapshot()
+	}
+	return out
+}

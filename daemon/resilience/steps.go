@@ -1,0 +1,304 @@
+package resilience
+
+import (
+	"context"
+	"time"
+
+	"corral/daemon/llm"
+	"corral/daemon/resilience/breaker"
+	"corral/daemon/resilience/queue"
+	"corral/daemon/resilience/retry"
+	"corral/daemon/resilience/sentence"
+)
+
+// step is one way of asking c.at, of which t is known.
+type step func(ctx context.Context, c *call, t *target) outcome
+
+// fallback goes from target to target until one answers, and then to the last resorts.
+func fallback(next step) func(ctx context.Context, c *call) (*llm.Reply, error) {
+	return func(ctx context.Context, c *call) (*llm.Reply, error) {
+		for i := range c.plan.Candidates {
+			x := &c.plan.Candidates[i]
+			if !c.may(x) {
+				continue
+			}
+			c.at, c.r.Target = x, x.Target
+			if len(c.fails) > 0 {
+				c.r.Target.Why = causes[c.fails[0].cause].route
+			}
+			o := next(ctx, c, c.n.target(x, c.r.Model))
+			if o.verdict == settled {
+				return c.settle(&o)
+			}
+			if e := llm.Ended(ctx); e != nil {
+				o.discard()
+				c.drop()
+				return nil, e
+			}
+			c.fail(&o)
+			if c.alone || !c.repeatable(o.cause) {
+				break
+			}
+		}
+		if len(c.fails) == 0 {
+			return nil, c.nowhere()
+		}
+		if reply := c.lastResort(ctx); reply != nil {
+			c.drop()
+			return reply, nil
+		}
+		return c.failed()
+	}
+}
+
+// settle gives the caller what it gets.
+func (c *call) settle(o *outcome) (*llm.Reply, error) {
+	c.drop()
+	if o.err != nil {
+		return nil, o.err
+	}
+	if len(c.fails) > 0 && c.n.o.Hooks.Fallback != nil {
+		c.n.o.Hooks.Fallback(c.fails[0].target, c.r.Target, causes[c.fails[0].cause].word)
+	}
+	return o.reply, nil
+}
+
+// fail remembers that a target did not answer. Its own words are kept as long as it is the only one.
+func (c *call) fail(o *outcome) {
+	c.drop()
+	if len(c.fails) == 0 {
+		c.kept = o.reply
+	} else {
+		o.discard()
+	}
+	f := failure{c.at.Target, *o}
+	f.reply, f.held = nil, nil
+	c.fails = append(c.fails, f)
+}
+
+func (c *call) drop() {
+	if c.kept != nil {
+		c.kept.Close()
+		c.kept = nil
+	}
+}
+
+// failed is for the caller whom nobody could answer. Where only one target was asked, the caller gets what that one said,
+// as it would without Corral.
+func (c *call) failed() (*llm.Reply, error) {
+	if len(c.fails) > 1 {
+		return nil, c.sum()
+	}
+	if c.kept != nil {
+		return c.kept, nil
+	}
+	return nil, c.fails[0].err
+}
+
+// lastResort is an answer that is better than none; nil: there is none.
+func (c *call) lastResort(ctx context.Context) *llm.Reply {
+	if c.alone || c.r.Endpoint.Task != llm.Generate {
+		return nil
+	}
+	for _, last := range c.plan.LastResort {
+		var reply *llm.Reply
+		switch {
+		case !last.Similar:
+			reply = sentence.Reply(c.r, last.Static)
+		case c.n.o.Similar != nil:
+			if reply = c.n.o.Similar(ctx, c.r); reply != nil {
+				reply.Route = "similar"
+				if reply.Header == nil {
+					reply.Header = map[string][]string{}
+				}
+				if len(reply.Header["Cache-Status"]) == 0 {
+					reply.Header["Cache-Status"] = []string{"corral; hit; detail=similar"}
+				}
+			}
+		}
+		if reply == nil {
+			continue
+		}
+		c.r.Target = llm.Target{Provider: reply.Provider, Model: reply.Model, Why: reply.Route}
+		if c.n.o.Hooks.Fallback != nil {
+			c.n.o.Hooks.Fallback(c.fails[0].target, c.r.Target, causes[c.fails[0].cause].word)
+		}
+		return reply
+	}
+	return nil
+}
+
+// repeatable reports whether the call may be sent again after it failed so. What is not known to Corral may not be harmless
+// to do twice, unless it has never arrived.
+func (c *call) repeatable(why cause) bool {
+	switch ep := c.r.Endpoint; {
+	case ep.Task == llm.Generate, ep.Task == llm.Embed, why == unreachable, why == open, why == busy:
+		return true
+	case ep.Task == llm.Read:
+		return ep.Method != "" || c.r.Method == "GET" || c.r.Method == "HEAD"
+	}
+	return false
+}
+
+// retried asks a target again as long as that may help.
+func retried(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		t.budget.Call()
+		o := next(ctx, c, t)
+		for n := 1; o.verdict == mayPass && n < c.rules.Retry.MaxAttempts; n++ {
+			wait, ok := c.rules.Retry.Wait(n, o.after, c.n.o.Random())
+			if !ok || !c.repeatable(o.cause) || !retry.Fits(ctx, wait) || t.breaker.Refuses(time.Now().Add(wait)) != nil || !t.budget.Take() {
+				return o
+			}
+			if !retry.Sleep(ctx, wait) {
+				o.discard()
+				return outcome{err: llm.Ended(ctx)}
+			}
+			if c.n.o.Hooks.Retry != nil {
+				c.n.o.Hooks.Retry(c.r.Target, causes[o.cause].word)
+			}
+			again := next(ctx, c, t)
+			if again.unasked {
+				return o // the target's own words say more than that it was not asked again
+			}
+			o.discard()
+			o = again
+		}
+		return o
+	}
+}
+
+// queued waits for a place at a server on this device. The place is held until the answer is over.
+func queued(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		if t.queue == nil || c.r.Endpoint.Task == llm.Read {
+			return next(ctx, c, t)
+		}
+		if refusal := t.breaker.Refuses(time.Now()); refusal != nil {
+			return c.refused(refusal) // not worth a wait
+		}
+		place, err := t.queue.Enter(ctx, c.ticket())
+		if err != nil {
+			o := judgeError(llm.AsError(err))
+			o.unasked = true
+			return o
+		}
+		o := next(ctx, c, t)
+		if o.reply != nil && o.reply.Stream {
+			o.hold().place = place
+		} else {
+			place.Leave()
+		}
+		return o
+	}
+}
+
+// batchBody is the size from which a call for embeddings is taken for the work of a program that reads in documents; a
+// shorter one is likely a question that somebody has just typed. In bytes.
+const batchBody = 8 << 10
+
+func (c *call) ticket() queue.Ticket {
+	r := c.r
+	t := queue.Ticket{ID: r.ID, Caller: r.Caller.Key, Model: r.Target.Model}
+	if t.Caller == "" {
+		t.Caller = r.Caller.App + "@" + r.Caller.Remote // without keys, apps on one machine differ by their names only
+	}
+	if t.Model == "" {
+		t.Model = r.Model
+	}
+	quality := r.Header["Corral-Quality"]
+	t.Batch = len(quality) > 0 && quality[0] == "low" || r.Endpoint.Task == llm.Embed && len(r.Body) > batchBody
+	return t
+}
+
+// guarded asks only a target whose breaker lets it, and tells the breaker what came of it.
+func guarded(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		var pass breaker.Pass
+		if refusal := t.breaker.Allow(&pass); refusal != nil {
+			return c.refused(refusal)
+		}
+		defer pass.Done(breaker.Unjudged) // for a stage that panics; by then a pass has ended or moved on else
+		o := next(ctx, c, t)
+		switch {
+		case o.cause == limited && c.at.Keyed:
+			pass.Limited(o.after)
+		case o.cause == denied && c.at.Keyed:
+			pass.Denied(o.status)
+		case o.cause != none:
+			if causes[o.cause].outcome == breaker.Refused && !c.at.onDevice() {
+				pass.Done(breaker.Failed) // over a network it is not told at once, so it is not asked as often
+				break
+			}
+			pass.Done(causes[o.cause].outcome)
+		case o.err != nil || o.status >= 400 || o.reply.Status >= 400:
+			pass.Done(breaker.Unjudged)
+		case c.r.Endpoint.Task != llm.Generate && c.r.Endpoint.Task != llm.Embed:
+			pass.Done(breaker.Succeeded)
+		default:
+			pass.Content(o.held != nil && o.held.loaded)
+			if !o.reply.Stream {
+				pass.Done(breaker.Succeeded)
+				break
+			}
+			o.hold().pass = pass
+			pass = breaker.Pass{}
+		}
+		return o
+	}
+}
+
+// refused is the outcome of a call that the breaker does not let through.
+func (c *call) refused(x *breaker.Refusal) outcome {
+	o := outcome{verdict: elsewhere, unasked: true, after: time.Second}
+	if !x.Until.IsZero() {
+		o.after = max(time.Until(x.Until), time.Second)
+	}
+	name := c.name(c.r.Target)
+	switch x.State {
+	case breaker.Auth:
+		o.cause, o.after = denied, 0
+		o.err = llm.Errorf(llm.TargetRefused, "breaker", nil, "%s is not asked, because %s. Set the right key for the provider in corral.yaml.", name, x.Why)
+	case breaker.Limited:
+		o.cause = limited
+		o.err = llm.Errorf(llm.TooMany, "breaker", nil, "%s is not asked, because %s; try again in %v.", name, x.Why, o.after.Round(time.Second))
+	default:
+		o.cause = open
+		o.err = llm.Errorf(llm.Busy, "breaker", nil, "%s is not asked for now, because %s; try again in %v.", name, x.Why, o.after.Round(time.Second))
+	}
+	o.err.RetryAfter = o.after
+	return o
+}
+
+// bounded gives an attempt so much time and no more.
+func bounded(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		bound := c.rules.Timeout.Whole
+		if c.r.Stream {
+			bound = c.rules.Timeout.Content
+		}
+		if bound <= 0 || c.r.Endpoint.Task != llm.Generate && c.r.Endpoint.Task != llm.Embed {
+			return next(ctx, c, t)
+		}
+		p := newPatience(ctx, c, bound)
+		o := next(p.ctx, c, t)
+		loaded, over := p.end()
+		if o.reply == nil {
+			p.cancel(nil)
+			if over && llm.Ended(ctx) == nil {
+				o = judgeError(llm.Errorf(llm.Timeout, "ask "+c.r.Target.Provider, errTooLong,
+					"%s did not answer in time. It may be overloaded or hung; see timeouts in corral.yaml.", c.name(c.r.Target)))
+			}
+			return o
+		}
+		h := o.hold() // the answer is still read under p.ctx
+		h.cancel, h.loaded = p.cancel, loaded
+		return o
+	}
+}
+
+// ask is the innermost step: it asks the target itself.
+func ask(ctx context.Context, c *call, _ *target) outcome {
+	reply, err := c.at.Handler.Serve(ctx, c.r)
+	return judge(c.r, reply, err)
+}
