@@ -26,6 +26,11 @@ func appendCalls(t testing.TB, l *ledger.Ledger, from, to int) {
 		if err := l.Append(ledgertest.Call(n)); err != nil {
 			t.Fatal(err)
 		}
+		if n%4000 == 3999 { // the queue holds 8192
+			if err := l.Flush(ctx(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 	if err := l.Flush(ctx(t)); err != nil {
 		t.Fatal(err)
