@@ -64,7 +64,7 @@ func hintFor(err error) string {
 	case errors.As(err, &in):
 		return "Another Corral is using this data folder. `corral status` shows it; use --data-dir for a second one."
 	case errors.As(err, &bad):
-		return "`corral config check` shows what is in force and what is not; `corral config init` writes a file to begin with."
+		return "`corral config check` looks at a file without running it; `corral config init FILE` writes one to compare with."
 	}
 	return ""
 }
