@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -63,11 +64,15 @@ func (l *Ledger) Append(e record.Entry) error {
 // entry over as Append does. When ctx ends it returns ctx's error, and the entry may be written or not. Errors: ErrUnavailable,
 // ErrClosed.
 func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
-	if failed := l.failure.Load(); failed != nil {
+	trouble := l.trouble()
+	if l.failure.Load() != nil {
 		return l.Append(e)
 	}
 	p := &pending{done: make(chan error, 1)}
-	if err := l.sealAndQueue(ctx, &e, p); err != nil {
+	if err := l.sealAndQueue(ctx, &e, p, trouble); err != nil {
+		if errors.Is(err, errTrouble) {
+			return l.Append(e)
+		}
 		return err
 	}
 	select {
@@ -75,11 +80,26 @@ func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
+	case <-trouble: // the entry waits; its caller shall not
+		select {
+		case err := <-p.done:
+			return err
+		default:
+		}
+		if l.opts.OnFailure == Continue {
+			return nil
+		}
+		if err := l.Err(); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: it failed while the entry waited", ErrUnavailable)
 	}
 }
 
+var errTrouble = errors.New("the disk fails")
+
 // sealAndQueue seals in the caller's goroutine: it has to wait anyway, and so all cores share the work.
-func (l *Ledger) sealAndQueue(ctx context.Context, e *record.Entry, p *pending) error {
+func (l *Ledger) sealAndQueue(ctx context.Context, e *record.Entry, p *pending, trouble <-chan struct{}) error {
 	l.closing.RLock()
 	defer l.closing.RUnlock()
 	if l.closed {
@@ -92,15 +112,19 @@ func (l *Ledger) sealAndQueue(ctx context.Context, e *record.Entry, p *pending) 
 	}
 	p.size = weigh(e)
 	l.bytes.Add(p.size)
+	var err error
 	select {
 	case l.queue <- p:
 		return nil
+	case <-trouble:
+		err = errTrouble
 	case <-ctx.Done():
-		l.bytes.Add(-p.size)
-		return ctx.Err()
+		err = ctx.Err()
 	case <-l.giveUp:
-		return ErrClosed
+		err = ErrClosed
 	}
+	l.bytes.Add(-p.size)
+	return err
 }
 
 // sealEntries seals what Append handed over. One goroutine keeps the order, and it works while the writer waits for the disk.

@@ -133,8 +133,9 @@ type Ledger struct {
 	giveUp  chan struct{} // closed when Close will not wait for a broken disk
 	heads   chan []byte   // newest signed head, to the anchors
 
-	changedMu sync.Mutex
-	changed   chan struct{} // closed and made anew at each commit
+	signals sync.Mutex    // guards the two channels
+	changed chan struct{} // closed and made anew at each commit
+	broken  chan struct{} // closed while writing fails, made anew when it works again
 
 	sealer, writer, anchors sync.WaitGroup
 	writerErr               error // what the writer had to leave unwritten; read after writer.Wait
@@ -162,7 +163,7 @@ func Open(db *store.DB, opts Options) (*Ledger, error) {
 		db: db, opts: opts, vault: v, tagKey: v.MAC(), place: v.MAC(),
 		entries: make(chan *pending, opts.Queue), queue: make(chan *pending, 1024),
 		wake: make(chan struct{}, 1), giveUp: make(chan struct{}), heads: make(chan []byte, 1), changed: make(chan struct{}),
-		stopped: make(chan struct{}),
+		stopped: make(chan struct{}), broken: make(chan struct{}),
 	}
 	w, err := l.open()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -245,14 +246,17 @@ func TestRotateKeyWhileCallsGoOn(t *testing.T) {
 func TestRetentionTakesContentFirstAndEntriesLater(t *testing.T) {
 	dir := t.TempDir()
 	now := ledgertest.Call(0).Time
+	var clock atomic.Int64
+	clock.Store(now.UnixNano())
 	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), func(o *ledger.Options) {
 		o.KeepContent, o.HeadEvery = true, 100
-		o.Now = func() time.Time { return now }
+		o.Now = func() time.Time { return time.Unix(0, clock.Load()).UTC() }
 	})
 	big := strings.Repeat("words ", 2000)
 	for n := range 600 {
 		e := ledgertest.Call(n)
 		now = e.Time.Add(time.Duration(n) * 24 * time.Hour / 100) // six days
+		clock.Store(now.UnixNano())
 		e.Time = now
 		e.Prompt.Content = []byte(big)
 		if err := l.AppendStrict(ctx(t), e); err != nil {

@@ -511,10 +511,10 @@ func (v *verifier) heads(own [][]byte) error {
 	anchored = append(anchored, v.opts.Heads...)
 	return v.l.db.View(func(tx *store.Tx) error {
 		h := headCheck{v: v, read: readHashes(tx), bad: v.out.Size + 1}
+		h.given(anchored)
 		for _, signed := range own {
 			h.check(signed, false)
 		}
-		h.given(anchored)
 		for _, signed := range anchored {
 			h.check(signed, true)
 		}
@@ -529,8 +529,8 @@ type headCheck struct {
 	good    []goodHead
 	bad     uint64 // smallest size that does not fit; past the end: none
 	badText string
-	cut     uint64            // largest anchored size beyond the end
-	gave    map[int][2]uint64 // by place in the list: a restore to [0] entries gave up those below [1]
+	cut     uint64         // largest anchored size beyond the end
+	gave    map[int]uint64 // by place in the list: a restore kept so many entries
 	place   int
 	others  map[string]uint64 // sizes of other ledgers
 	follows map[string]string
@@ -544,15 +544,15 @@ type goodHead struct {
 
 // given finds restores: heads before one, with entries that it gave up, do not have to fit any more.
 func (h *headCheck) given(anchored [][]byte) {
-	h.gave, h.others, h.follows = map[int][2]uint64{}, map[string]uint64{}, map[string]string{}
+	h.gave, h.others, h.follows = map[int]uint64{}, map[string]uint64{}, map[string]string{}
 	for i, signed := range anchored {
 		head, err := treehead.Open(signed, h.v.l.verifier)
-		if err != nil || head.Origin != h.v.out.Origin || head.Restored == 0 {
+		if err != nil || head.Origin != h.v.out.Origin || head.GivenUp == 0 {
 			continue
 		}
-		h.gave[i] = [2]uint64{head.Size, head.Restored}
-		if head.Restored > head.Size {
-			h.v.out.Lost = append(h.v.out.Lost, Lost{From: head.Size, To: head.Restored, Why: "given up by a restore on " + stamp(head)})
+		h.gave[i] = head.Kept
+		if head.GivenUp > head.Kept {
+			h.v.out.Lost = append(h.v.out.Lost, Lost{From: head.Kept, To: head.GivenUp, Why: "given up by a restore on " + stamp(head)})
 		}
 	}
 }
@@ -583,8 +583,8 @@ func (h *headCheck) check(signed []byte, anchored bool) {
 	}
 	v.out.Heads++
 	h.newest = h.newest || (!anchored && head.Size == v.head)
-	for at, gave := range h.gave {
-		if anchored && place < at && head.Size >= gave[0] {
+	for at, kept := range h.gave {
+		if anchored && place < at && head.Size > kept {
 			return // given up on record
 		}
 	}

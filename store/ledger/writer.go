@@ -32,7 +32,8 @@ type writer struct {
 	placer  *placer
 	headDue bool   // sign at the next commit
 	follows string // for the first head of a ledger that follows another
-	given   uint64 // for the next head: anchored entries below were given up by a restore
+	kept    uint64 // for the next head, after a restore: see treehead.Head
+	givenUp uint64
 	hashes  []tlog.Hash
 	values  []byte
 
@@ -175,6 +176,9 @@ func (w *writer) failed(err error) {
 	if w.l.failure.Load() == nil {
 		w.l.opts.Log.Error("ledger cannot be written", "err", err)
 		w.l.failure.Store(&failure{err: err, since: w.l.opts.Now()})
+		w.l.signals.Lock()
+		close(w.l.broken)
+		w.l.signals.Unlock()
 	}
 }
 
@@ -189,6 +193,9 @@ func (w *writer) recovered() {
 		w.l.opts.Log.Warn("ledger has a gap", "calls", missed.Calls, "reason", missed.Reason)
 	}
 	if w.l.failure.Swap(nil) != nil {
+		w.l.signals.Lock()
+		w.l.broken = make(chan struct{})
+		w.l.signals.Unlock()
 		w.l.opts.Log.Info("ledger is written again")
 	}
 }
@@ -286,7 +293,7 @@ func (w *writer) commit(batch []*pending) error {
 	l.names.wrote(named)
 	w.state, w.edge, w.tail = next, edge, tail
 	if signed != nil {
-		w.headDue, w.follows, w.given = false, "", 0
+		w.headDue, w.follows, w.kept, w.givenUp = false, "", 0, 0
 		l.offer(signed)
 	}
 	if l.size.Swap(next.size) != next.size {
@@ -351,7 +358,7 @@ func (w *writer) put(tx *store.Tx, batch []*pending, next *state, edge *edge) er
 
 func (w *writer) sign(e *edge) ([]byte, error) {
 	return treehead.Sign(treehead.Head{
-		Origin: w.l.origin, Size: e.size, Hash: e.root(), Time: w.l.opts.Now(), Follows: w.follows, Restored: w.given,
+		Origin: w.l.origin, Size: e.size, Hash: e.root(), Time: w.l.opts.Now(), Follows: w.follows, Kept: w.kept, GivenUp: w.givenUp,
 	}, w.l.signer)
 }
 
@@ -396,14 +403,21 @@ func (l *Ledger) Flush(ctx context.Context) error {
 
 // announce tells followers that there are new entries.
 func (l *Ledger) announce() {
-	l.changedMu.Lock()
-	defer l.changedMu.Unlock()
+	l.signals.Lock()
+	defer l.signals.Unlock()
 	close(l.changed)
 	l.changed = make(chan struct{})
 }
 
 func (l *Ledger) changes() <-chan struct{} {
-	l.changedMu.Lock()
-	defer l.changedMu.Unlock()
+	l.signals.Lock()
+	defer l.signals.Unlock()
 	return l.changed
+}
+
+// trouble is closed when writing fails.
+func (l *Ledger) trouble() <-chan struct{} {
+	l.signals.Lock()
+	defer l.signals.Unlock()
+	return l.broken
 }

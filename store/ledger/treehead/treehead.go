@@ -7,7 +7,7 @@
 //	4096                             entries
 //	CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
 //	time 2026-01-02T03:04:05Z        further lines, of this package's own
-//	restored 5000                    only after a restore: what was anchored beyond this head, up to 5000, was given up
+//	restored 4090 5000               only after a restore of 4090 entries: those that were anchored from there to 5000 were given up
 //
 //	— corral az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5/Zhcyv2q1gGzGku9nTo+zyWE+xeMcTOAYQ8=
 package treehead
@@ -31,20 +31,21 @@ var ErrHead = errors.New("not a signed tree head")
 
 // Head is the state of a ledger's tree at one size.
 type Head struct {
-	Origin   string
-	Size     uint64
-	Hash     tlog.Hash
-	Time     time.Time
-	Restored uint64 // not 0: a restore gave up anchored entries below this number
-	Follows  string // origin of the ledger that this one was begun after, when that was damaged
+	Origin  string
+	Size    uint64
+	Hash    tlog.Hash
+	Time    time.Time
+	Kept    uint64 // after a restore: entries that came back
+	GivenUp uint64 // not 0: after a restore; entries from Kept to here were anchored before and are gone
+	Follows string // origin of the ledger that this one was begun after, when that was damaged
 }
 
 // Text is what is signed.
 func (h Head) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s\n%d\n%s\ntime %s\n", h.Origin, h.Size, base64.StdEncoding.EncodeToString(h.Hash[:]), h.Time.UTC().Format(time.RFC3339Nano))
-	if h.Restored != 0 {
-		fmt.Fprintf(&b, "restored %d\n", h.Restored)
+	if h.GivenUp != 0 {
+		fmt.Fprintf(&b, "restored %d %d\n", h.Kept, h.GivenUp)
 	}
 	if h.Follows != "" {
 		fmt.Fprintf(&b, "follows %s\n", h.Follows)
@@ -88,7 +89,7 @@ func parse(text string) (Head, error) {
 		case "time":
 			h.Time, err = time.Parse(time.RFC3339Nano, value)
 		case "restored":
-			h.Restored, err = strconv.ParseUint(value, 10, 63)
+			_, err = fmt.Sscanf(value, "%d %d", &h.Kept, &h.GivenUp)
 		case "follows":
 			h.Follows = value
 		}

@@ -677,3 +677,24 @@ func KindOf(path string) string {
 	}
 	return string(bytes.TrimRight(header[len(magic):], "\x00"))
 }
+
+// SameKeys says whether the key file at path and the given one belong to one ledger: whether they have the same keys of the ledger's
+// own. Their ids are not secret.
+func SameKeys(path string, other []byte) bool {
+	here, err := os.ReadFile(path)
+	if err != nil {
+		return false
+	}
+	mine, theirs := ownIDs(here), ownIDs(other)
+	return len(mine) > 0 && maps.Equal(mine, theirs)
+}
+
+func ownIDs(raw []byte) map[owner]record.KeyID {
+	ids := map[owner]record.KeyID{}
+	for i := headerSize; i+slotSize <= len(raw); i += slotSize {
+		if s, err := decodeSlot(raw[i : i+slotSize]); err == nil && s != nil && s.kind == kindSystem && s.day == noDay {
+			ids[s.owner] = s.id
+		}
+	}
+	return ids
+}
