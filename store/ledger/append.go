@@ -68,7 +68,8 @@ func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
 	if l.failure.Load() != nil {
 		return l.Append(e)
 	}
-	p := &pending{done: make(chan error, 1)}
+	done := make(chan error, 1) // the pending entry is the writer's from now on
+	p := &pending{done: done}
 	if err := l.sealAndQueue(ctx, &e, p, trouble); err != nil {
 		if errors.Is(err, errTrouble) {
 			return l.Append(e)
@@ -76,13 +77,13 @@ func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
 		return err
 	}
 	select {
-	case err := <-p.done:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-trouble: // the entry waits; its caller shall not
 		select {
-		case err := <-p.done:
+		case err := <-done:
 			return err
 		default:
 		}
