@@ -17,7 +17,6 @@ type answer struct {
 	model    string
 	created  time.Time
 	parts    []part
-	logprobs []logprob // of the tokens of the text
 	stop     stop
 	sequence string // that stopped it, where the target tells
 	usage    usage
@@ -50,11 +49,29 @@ func (a *answer) settleStop() {
 	}
 }
 
+// probs are the logprobs of all parts.
+func (a *answer) probs() (all []logprob) {
+	for i := range a.parts {
+		all = append(all, a.parts[i].probs...)
+	}
+	return all
+}
+
+// give puts the logprobs of a whole answer to its text.
+func (a *answer) give(probs []logprob) {
+	for i := range a.parts {
+		if a.parts[i].kind == aText {
+			a.parts[i].probs = probs
+			return
+		}
+	}
+}
+
 // logprob is how likely a token was, and what others were.
 type logprob struct {
 	Token   string      `json:"token"`
 	Logprob json.Number `json:"logprob"`
-	Bytes   []int       `json:"bytes"`
+	Bytes   []int       `json:"bytes,omitempty"`
 	Top     []logprob   `json:"top_logprobs,omitempty"`
 }
 

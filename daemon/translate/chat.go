@@ -77,6 +77,8 @@ type part struct {
 	parts  []part // of a result: aText and anImage
 	failed bool   // the tool reported a failure
 
+	probs []logprob // of the tokens of an answer's text or thought
+
 	field string // where it stands in the caller's body, for messages to people
 }
 
@@ -308,7 +310,7 @@ func joined(parts []part, k partKind, sep string) string {
 	var b strings.Builder
 	first := true
 	for i := range parts {
-		if parts[i].kind != k || parts[i].hidden {
+		if parts[i].kind != k || parts[i].hidden || parts[i].text == "" {
 			continue
 		}
 		if !first {

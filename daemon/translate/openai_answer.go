@@ -228,7 +228,7 @@ func heardOpenAI(body []byte, a *answer) error {
 		}
 		a.parts = append(a.parts, part{kind: aCall, id: t.ID, name: t.Function.Name, text: t.Function.Arguments})
 	}
-	a.logprobs = ch.Logprobs.heard()
+	a.give(ch.Logprobs.heard())
 	if o.Usage.told != nil {
 		a.usage = o.Usage.told.heard()
 	}
@@ -254,7 +254,7 @@ func wholeOpenAI(c *Call, a *answer) ([]byte, error) {
 	}
 	ch := openaiAnChoice{Message: m, FinishReason: &reason}
 	if c.asked.logprobs {
-		ch.Logprobs = &openaiLogprobs{toOpenAILogprobs(a.logprobs)}
+		ch.Logprobs = &openaiLogprobs{toOpenAILogprobs(a.probs())}
 	}
 	return marshal(openaiAnswer{ID: "chatcmpl-" + bare(a.id), Object: "chat.completion", Created: a.created.Unix(), Model: a.model,
 		Choices: []openaiAnChoice{ch}, Usage: openaiUsageOr{told: toOpenAIUsage(a.usage)}}), nil

@@ -477,7 +477,7 @@ func (c *chat) toOpenAI(m *message, to Target) (out []openaiMessage) {
 		switch thought := joined(m.parts, aThought, "\n"); {
 		case !has(m.parts, aThought):
 		case to.Reasoning == "reasoning":
-			o.Reasoning = thought
+			o.Reasoning = thought // a hidden one is of no use to anyone but its maker
 		case to.Reasoning == "reasoning_content":
 			o.ReasoningContent = thought
 		default:

@@ -107,7 +107,7 @@ func (s *openaiSpeech) start(a *answer) {
 
 func (s *openaiSpeech) delta(d *openaiSaid, probs []logprob, reason *string) {
 	ch := openaiAnChoice{Delta: d, FinishReason: reason}
-	if len(probs) > 0 {
+	if s.call.asked.logprobs && len(probs) > 0 {
 		ch.Logprobs = &openaiLogprobs{toOpenAILogprobs(probs)}
 	}
 	s.head.Choices = []openaiAnChoice{ch}
@@ -127,7 +127,7 @@ func (s *openaiSpeech) piece(a *answer, i int, text string, probs []logprob) {
 	case aText:
 		s.delta(&openaiSaid{Content: textOf[openaiPart](text)}, probs, nil)
 	case aThought:
-		s.delta(&openaiSaid{Reasoning: text}, nil, nil)
+		s.delta(&openaiSaid{Reasoning: text}, probs, nil)
 	case aRefusal:
 		s.delta(&openaiSaid{Refusal: openaiRefusal{text: text}}, nil, nil)
 	case aCall:

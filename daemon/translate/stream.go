@@ -116,6 +116,7 @@ type flow struct {
 	enc     encoder
 	answer  answer
 	text    strings.Builder // of the open part
+	held    []logprob       // whose text has not come
 	open    int             // index of the open part; none
 	key     int             // by which the target calls the open tool call
 	closed  map[int]bool    // keys of calls that are over
@@ -148,7 +149,11 @@ func (f *flow) say(k partKind, s string, probs []logprob) error {
 	if s == "" && len(probs) == 0 {
 		return nil
 	}
-	if f.open == none || f.answer.parts[f.open].kind != k {
+	if s == "" && (f.open == none || f.answer.parts[f.open].kind == aCall) {
+		f.held = append(f.held, probs...) // of a token that is not a whole letter: the text comes with a later one
+		return f.grow(0, probs)
+	}
+	if s != "" && (f.open == none || f.answer.parts[f.open].kind != k) {
 		if err := f.begin(part{kind: k}); err != nil {
 			return err
 		}
@@ -205,30 +210,38 @@ func (f *flow) piece(s string, probs []logprob) error {
 	if s == "" && len(probs) == 0 {
 		return nil
 	}
-	f.size += len(s)
-	for i := range probs {
-		f.size += 16 + len(probs[i].Token)*(1+len(probs[i].Top))
-	}
-	if f.size > maxAnswer {
-		return badAnswer(nil, "it is over %d MiB long", maxAnswer>>20)
+	if err := f.grow(len(s), probs); err != nil {
+		return err
 	}
 	f.content = true
 	f.text.WriteString(s)
-	f.answer.logprobs = append(f.answer.logprobs, probs...)
+	if p := &f.answer.parts[f.open]; p.kind != aCall {
+		if len(f.held) > 0 {
+			probs, f.held = append(f.held, probs...), nil
+		}
+		p.probs = append(p.probs, probs...)
+	}
 	f.enc.piece(&f.answer, f.open, s, probs)
 	return nil
 }
 
-// sign puts a signature to the open part, or to an empty thought where none is open.
-func (f *flow) sign(signer API, s string) error {
-	if f.open == none {
-		if err := f.begin(part{kind: aThought}); err != nil {
-			return err
-		}
+// grow counts what is kept, and fails when it is too much.
+func (f *flow) grow(n int, probs []logprob) error {
+	f.size += n
+	for i := range probs {
+		f.size += (64 + len(probs[i].Token)) * (1 + len(probs[i].Top))
 	}
-	p := &f.answer.parts[f.open]
-	if f.size += len(s); f.size > maxAnswer {
+	if f.size > maxAnswer {
 		return badAnswer(nil, "it is over %d MiB long", maxAnswer>>20)
+	}
+	return nil
+}
+
+// sign puts a signature to the open part.
+func (f *flow) sign(signer API, s string) error {
+	p := &f.answer.parts[f.open]
+	if err := f.grow(len(s), nil); err != nil {
+		return err
 	}
 	p.signature, p.signer = p.signature+s, signer
 	return nil

@@ -149,8 +149,10 @@ func (c *Call) requestChat(body []byte, to Target) error {
 
 // geminiPath is the path of a method of a model, which may be called by its full name.
 func geminiPath(model, method string) string {
-	return "/v1beta/models/" + url.PathEscape(strings.TrimPrefix(model, "models/")) + ":" + method
+	return "/v1beta/models/" + url.PathEscape(trimModels(model)) + ":" + method
 }
+
+func trimModels(model string) string { return strings.TrimPrefix(model, "models/") }
 
 // ContentType is that of the answer in the caller's API.
 func (c *Call) ContentType(streamed bool) string {
