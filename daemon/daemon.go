@@ -26,9 +26,6 @@ import (
 	"corral/daemon/meter"
 	"corral/daemon/provider/relay"
 	"corral/daemon/route"
-	"corral/store"
-	"corral/store/keys"
-	"corral/store/ledger"
 	"corral/store/ledger/vault"
 )
 
@@ -54,9 +51,7 @@ type Daemon struct {
 	o       Options
 	log     *slog.Logger
 	config  *config.Live
-	db      *store.DB
-	keys    *keys.Set
-	ledger  *ledger.Ledger
+	books   books
 	auth    *auth.Auth
 	meter   *meter.Meter
 	limit   *limit.Limit
@@ -67,7 +62,8 @@ type Daemon struct {
 	started time.Time
 	addr    string
 
-	now atomic.Pointer[inForce]
+	now       atomic.Pointer[inForce]
+	restoring sync.Mutex // one restore at a time
 
 	mu      sync.Mutex // guards what follows
 	changes changes
@@ -98,31 +94,18 @@ func Run(ctx context.Context, o Options) (err error) {
 		o.Log.Warn(w.Error())
 	}
 
-	d.db, err = store.Open(o.DataDir, store.Options{Check: o.Check})
-	if err != nil {
+	if err := d.openBooks(c); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.db.Close()) }()
-	if damage := d.db.Damage(); damage != nil {
-		o.Log.Error(damage.String())
-	}
-	if d.keys, err = keys.Open(d.db, nil); err != nil {
-		return fmt.Errorf("open keys: %w", err)
-	}
-	defer func() { err = errors.Join(err, d.keys.Flush()) }()
+	defer func() { err = errors.Join(err, d.books.close()) }()
 	token, err := admin.Token(o.DataDir)
 	if err != nil {
 		return err
 	}
 
-	if err := d.openLedger(c); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.closeLedger()) }()
-
-	d.auth = auth.New(d.keys)
+	d.auth = auth.New(&d.books)
 	d.auth.Required.Store(c.Auth == config.AuthRequired)
-	d.meter = meter.New(meter.Options{Log: o.Log, Set: d.set, Ledger: d.ledger, Prices: d, Rules: func() meter.Rules { return d.now.Load().audit }})
+	d.meter = meter.New(meter.Options{Log: o.Log, Set: d.set, Ledger: &d.books, Prices: d, Rules: func() meter.Rules { return d.now.Load().audit }})
 	defer d.meter.Close()
 	d.limit = limit.New(rules(c))
 	d.decoder = &gateway.Decoder{Max: func() int64 { return d.now.Load().maxBody }}
@@ -134,7 +117,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer func() { closeAll(d.router.Table()) }()
 	d.subscribe()
 
-	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: d.keys, Reload: d.reload})
+	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore})
 	gate := gateway.New(gateway.Options{Policy: func() *gateway.Policy { return &d.now.Load().policy }, Journey: d.journey(), Other: d.other(control), Log: o.Log, Refused: d.meter.Refused})
 	return d.serve(ctx, gate)
 }
@@ -164,7 +147,7 @@ func (d *Daemon) serve(ctx context.Context, h http.Handler) error {
 	defer stop()
 	wg.Go(func() { d.watchConfig(background) })
 	wg.Go(func() { d.obey(background) })
-	wg.Go(func() { d.flushKeys(background) })
+	wg.Go(func() { d.keepBooks(background) })
 
 	failed := make(chan error, 1)
 	wg.Go(func() { failed <- server.Serve(l) })
@@ -191,22 +174,6 @@ func (d *Daemon) serve(ctx context.Context, h http.Handler) error {
 	}
 	d.log.Info("corral has stopped")
 	return nil
-}
-
-// flushKeys writes now and then when each key was last used.
-func (d *Daemon) flushKeys(ctx context.Context) {
-	t := time.NewTicker(time.Minute)
-	defer t.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-t.C:
-			if err := d.keys.Flush(); err != nil {
-				d.log.Warn("cannot note when keys were used", "cause", err)
-			}
-		}
-	}
 }
 
 func rules(c config.Config) limit.Rules {
@@ -263,7 +230,7 @@ func (d *Daemon) status(ctx context.Context) admin.Status {
 	if s.Config.Rejected != "" {
 		s.Problems = append(s.Problems, "config: "+s.Config.Rejected)
 	}
-	if damage := d.db.Damage(); damage != nil {
+	if damage := d.books.damage(); damage != nil {
 		s.Problems = append(s.Problems, damage.String())
 	}
 	return s

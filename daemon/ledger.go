@@ -2,12 +2,17 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"corral/daemon/config"
 	"corral/daemon/llm"
+	"corral/store"
+	"corral/store/keys"
 	"corral/store/ledger"
 	"corral/store/ledger/record"
 	"corral/store/ledger/treehead"
@@ -19,34 +24,221 @@ const ledgerPatience = 10 * time.Second
 // AnchorFile is where the ledger's signed heads go unless audit.anchors names other places, in the data folder.
 const AnchorFile = "anchor.log"
 
-func (d *Daemon) openLedger(c config.Config) error {
+// books are the database and what is open in it. A restore exchanges all of them while calls go on: entries wait in memory
+// until the new ledger is there.
+type books struct {
+	mu      sync.RWMutex // guards what follows; held for writing only to exchange it
+	db      *store.DB
+	keys    *keys.Set
+	ledger  *ledger.Ledger // nil while it is being exchanged
+	waiting []record.Entry
+}
+
+// maxWaiting bounds the entries that wait while the ledger is being exchanged.
+const maxWaiting = 8192
+
+var errExchanging = errors.New("a backup is being restored; try again in a moment")
+
+// openBooks opens the database and what is in it.
+func (d *Daemon) openBooks(c config.Config) (err error) {
+	b := &d.books
+	if b.db, err = store.Open(d.o.DataDir, store.Options{Check: d.o.Check}); err != nil {
+		return err
+	}
+	if damage := b.db.Damage(); damage != nil {
+		d.log.Error(damage.String())
+	}
+	if b.keys, err = keys.Open(b.db, nil); err != nil {
+		return errors.Join(fmt.Errorf("open keys: %w", err), b.db.Close())
+	}
+	o, err := d.ledgerOptions(c)
+	if err == nil {
+		b.ledger, err = ledger.Open(b.db, o)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("open ledger: %w", err), b.db.Close())
+	}
+	return nil
+}
+
+func (d *Daemon) ledgerOptions(c config.Config) (ledger.Options, error) {
 	top, signing, err := ledger.Keys(ledger.Places{Credentials: config.Credentials(), Keyring: d.o.Keyring, Dir: d.o.DataDir})
 	if err != nil {
-		return fmt.Errorf("open ledger: %w", err)
+		return ledger.Options{}, err
 	}
-	failure := ledger.Continue
+	o := ledger.Options{TopKey: top, SigningKey: signing, KeepContent: c.Audit.Content == "encrypted", OnFailure: ledger.Continue, Log: d.log}
+	for _, path := range c.Audit.Anchors {
+		o.Anchors = append(o.Anchors, treehead.File{Path: path})
+	}
+	if len(o.Anchors) == 0 {
+		o.Anchors = []treehead.Anchor{treehead.File{Path: filepath.Join(d.o.DataDir, AnchorFile)}}
+	}
 	if c.Audit.OnFailure == "refuse" {
-		failure = ledger.Refuse
+		o.OnFailure = ledger.Refuse
 	}
-	d.ledger, err = ledger.Open(d.db, ledger.Options{TopKey: top, SigningKey: signing, Anchors: d.anchors(c), KeepContent: c.Audit.Content == "encrypted",
-		OnFailure: failure, Log: d.log})
-	if err != nil {
-		return fmt.Errorf("open ledger: %w", err)
-	}
-	return nil
+	return o, nil
 }
 
-func (d *Daemon) anchors(c config.Config) []treehead.Anchor {
-	return []treehead.Anchor{treehead.File{Path: filepath.Join(d.o.DataDir, AnchorFile)}}
-}
-
-func (d *Daemon) closeLedger() error {
+// close writes what waits and lets go of the file.
+func (b *books) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), ledgerPatience)
 	defer cancel()
-	if err := d.ledger.Close(ctx); err != nil {
-		return fmt.Errorf("close ledger: %w", err)
+	err := b.ledger.Close(ctx)
+	if err != nil {
+		err = fmt.Errorf("close ledger: %w", err)
 	}
+	return errors.Join(err, b.keys.Flush(), b.db.Close())
+}
+
+// Append implements meter.Ledger.
+func (b *books) Append(e record.Entry) error {
+	b.mu.RLock()
+	if b.ledger != nil {
+		defer b.mu.RUnlock()
+		return b.ledger.Append(e)
+	}
+	b.mu.RUnlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.ledger != nil:
+		return b.ledger.Append(e)
+	case len(b.waiting) >= maxWaiting:
+		return ledger.ErrUnavailable
+	}
+	b.waiting = append(b.waiting, e)
 	return nil
+}
+
+// AppendStrict implements meter.Ledger.
+func (b *books) AppendStrict(ctx context.Context, e record.Entry) error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.ledger == nil {
+		return ledger.ErrUnavailable
+	}
+	return b.ledger.AppendStrict(ctx, e)
+}
+
+// Err implements meter.Ledger.
+func (b *books) Err() error {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.ledger == nil {
+		return nil
+	}
+	return b.ledger.Err()
+}
+
+// open is the ledger in use.
+func (b *books) open() (*ledger.Ledger, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if b.ledger == nil {
+		return nil, fmt.Errorf("%w: %w", ledger.ErrUnavailable, errExchanging)
+	}
+	return b.ledger, nil
+}
+
+// Lookup implements auth.Keys.
+func (b *books) Lookup(secret string) (keys.Key, bool) { return b.keySet().Lookup(secret) }
+
+// Create implements admin.Keys.
+func (b *books) Create(name string, o keys.Options) (string, keys.Key, error) {
+	return b.keySet().Create(name, o)
+}
+
+// Revoke implements admin.Keys.
+func (b *books) Revoke(idOrName string) (keys.Key, error) { return b.keySet().Revoke(idOrName) }
+
+// List implements admin.Keys.
+func (b *books) List() []keys.Key { return b.keySet().List() }
+
+func (b *books) keySet() *keys.Set {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.keys
+}
+
+// damage is what happened to the database before it was opened; nil: nothing.
+func (b *books) damage() *store.Damage {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.db.Damage()
+}
+
+// restore puts a backup in place of what the data folder holds, while calls go on.
+func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Restored, err error) {
+	d.restoring.Lock()
+	defer d.restoring.Unlock()
+	o, err := d.ledgerOptions(d.config.Started())
+	if err != nil {
+		return done, err
+	}
+	b := &d.books
+	b.mu.Lock()
+	old := b.ledger
+	b.ledger = nil
+	b.mu.Unlock()
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerPatience)
+	err = errors.Join(old.Close(closing), b.keySet().Flush(), b.db.Close())
+	cancel()
+	if err == nil {
+		done, err = ledger.Restore(ctx, d.o.DataDir, backup, d.o.Check, o)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if again := d.openBooks(d.config.Started()); again != nil {
+		d.log.Error("the ledger cannot be opened again; restart Corral", "cause", again)
+		return done, errors.Join(err, again)
+	}
+	for _, e := range b.waiting {
+		if aerr := b.ledger.Append(e); aerr != nil {
+			d.log.Error("an entry that waited for the restored ledger was lost", "request_id", e.RequestID, "cause", aerr)
+		}
+	}
+	b.waiting = nil
+	return done, err
+}
+
+// upkeep is how often keys' last uses are noted, and how often what is too old is looked for.
+const (
+	noteUses   = time.Minute
+	lookForOld = time.Hour
+)
+
+// keepBooks does what the books need now and then.
+func (d *Daemon) keepBooks(ctx context.Context) {
+	uses, old := time.NewTicker(noteUses), time.NewTicker(lookForOld)
+	defer uses.Stop()
+	defer old.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-uses.C:
+			if err := d.books.keySet().Flush(); err != nil {
+				d.log.Warn("cannot note when keys were used", "cause", err)
+			}
+		case <-old.C:
+			d.retain(ctx)
+		}
+	}
+}
+
+// retain removes what the ledger has kept for long enough.
+func (d *Daemon) retain(ctx context.Context) {
+	l, err := d.books.open()
+	if err != nil {
+		return
+	}
+	a := d.config.Current().Audit
+	done, err := l.Retain(ctx, ledger.Retention{ContentAge: time.Duration(a.Retention), ContentBytes: uint64(a.MaxContent), EntryAge: time.Duration(a.KeepEntries), EntryBytes: uint64(a.MaxEntries)})
+	if err != nil && ctx.Err() == nil {
+		d.log.Error("cannot remove what is too old from the ledger", "cause", err)
+	} else if done.Keys > 0 {
+		d.log.Info("removed what was too old from the ledger", "content_below", done.ContentBelow, "entries_below", done.EntriesBelow)
+	}
 }
 
 // Cost implements meter.Prices.

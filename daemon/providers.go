@@ -82,10 +82,26 @@ func (d *Daemon) newTable(c config.Config) (*route.Table, error) {
 			t.Default = made
 		}
 	}
+	away := map[string]string{}
+	for _, p := range c.Providers {
+		if u, err := url.Parse(p.URL); err == nil && !p.OnDevice() {
+			away[p.Name] = u.Host
+		}
+	}
 	for _, m := range c.Models {
 		for _, target := range m.Targets {
-			t.Models[m.Name] = append(t.Models[m.Name], llm.Target{Provider: target.Provider, Model: target.Model, Why: "model"})
+			to := llm.Target{Provider: target.Provider, Model: target.Model, Why: "model", Away: away[target.Provider]}
+			if to.Away == "" && !target.OnDevice() {
+				to.Away = "ollama.com"
+			}
+			t.Models[m.Name] = append(t.Models[m.Name], to)
 		}
+	}
+	t.Away = func(model string) string {
+		if host := away[t.Default.Name()]; host != "" || (config.Target{Model: model}).OnDevice() {
+			return host
+		}
+		return "ollama.com" // Ollama passes its cloud models on
 	}
 	return t, nil
 }

@@ -8,7 +8,11 @@ package admin
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
+	"path"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,6 +20,7 @@ import (
 
 	"corral/daemon/auth"
 	"corral/store/keys"
+	"corral/store/ledger"
 )
 
 // Base is where the operator API stands.
@@ -86,6 +91,9 @@ type Options struct {
 	Status  func(ctx context.Context) Status
 	Keys    Keys
 	Reload  func(ctx context.Context) error
+	// Ledger is the one in use; an error while it is being exchanged.
+	Ledger  func() (*ledger.Ledger, error)
+	Restore func(ctx context.Context, backup io.Reader) (ledger.Restored, error)
 }
 
 type statusOutput struct{ Body Status }
@@ -119,8 +127,12 @@ func New(o Options) http.Handler {
 	c.CreateHooks = nil // no $schema member in answers
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"operator": {Type: "http", Scheme: "bearer",
 		Description: "The token in " + TokenFile + " in Corral's data folder."}}
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Security = []map[string][]string{{"operator": {}}}
 	api := humago.New(mux, c)
+	described(api)
+	audit(api, o)
+	mux.HandleFunc("POST "+Base+"/restore", restore(o))
 
 	huma.Register(api, huma.Operation{OperationID: "status", Method: http.MethodGet, Path: Base + "/status", Summary: "How Corral is at the moment"},
 		func(ctx context.Context, _ *struct{}) (*statusOutput, error) {
@@ -164,6 +176,19 @@ func New(o Options) http.Handler {
 	return guarded(o.Token, mux)
 }
 
+// schemaName is a type's name in the description. Types of the store carry their package's name: there is more than one
+// Status.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if pkg := path.Base(t.PkgPath()); t.Name() != "" && strings.Contains(t.PkgPath(), "/store/") {
+		name = strings.ToUpper(pkg[:1]) + pkg[1:] + name
+	}
+	return name
+}
+
 func expiry(days int) time.Time {
 	if days <= 0 {
 		return time.Time{}
@@ -182,7 +207,9 @@ func guarded(token string, h http.Handler) http.Handler {
 			return
 		}
 		w.Header().Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		if r.URL.Path != Base+"/restore" {
+			r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+		}
 		h.ServeHTTP(w, r)
 	})
 }

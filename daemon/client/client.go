@@ -56,7 +56,7 @@ func Open(dataDir, address, addressFile string) (*Client, error) {
 		address = "http://" + reachable(address)
 	}
 	return &Client{base: strings.TrimSuffix(address, "/") + admin.Base, token: strings.TrimSpace(string(token)),
-		http: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}}, nil
+		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil
 }
 
 // reachable is address with loopback in place of "every address of this machine".
@@ -69,43 +69,57 @@ func reachable(address string) string {
 	return address
 }
 
+// send sends one request and returns an answer that is not a refusal. The caller closes its body.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader, contentType string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	res, err := c.http.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("%w (%v)", ErrNotRunning, err)
+	}
+	if res.StatusCode < 300 {
+		return res, nil
+	}
+	defer res.Body.Close()
+	var p struct{ Title, Detail string }
+	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
+	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
+		p.Detail = fmt.Sprintf("the daemon answered %s", res.Status)
+	}
+	return nil, &Error{res.StatusCode, p.Detail}
+}
+
+// do sends in as JSON, where it is not nil, and reads the answer into out.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
 	var body io.Reader
+	contentType := ""
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
 			return err
 		}
-		body = bytes.NewReader(b)
+		body, contentType = bytes.NewReader(b), "application/json"
 	}
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	res, err := c.send(ctx, method, path, body, contentType)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
-	if in != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := c.http.Do(req)
-	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("%w (%v)", ErrNotRunning, err)
-	}
 	defer res.Body.Close()
-	if res.StatusCode >= 300 {
-		var p struct{ Title, Detail string }
-		b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-		if json.Unmarshal(b, &p) != nil || p.Detail == "" {
-			p.Detail = fmt.Sprintf("the daemon answered %s", res.Status)
-		}
-		return &Error{res.StatusCode, p.Detail}
-	}
 	if out == nil || res.StatusCode == http.StatusNoContent {
 		return nil
 	}
-	return json.NewDecoder(io.LimitReader(res.Body, 64<<20)).Decode(out)
+	return json.NewDecoder(io.LimitReader(res.Body, 1<<30)).Decode(out)
 }
 
 // Status is how the daemon is.

@@ -135,10 +135,14 @@ type Limits struct {
 
 // Audit says what the ledger keeps.
 type Audit struct {
-	Content    string   `koanf:"content"`    // hash or encrypted
-	Durability string   `koanf:"durability"` // group or strict
-	Retention  Duration `koanf:"retention"`  // 0s: for ever
-	OnFailure  string   `koanf:"on_failure"` // continue or refuse
+	Content     string   `koanf:"content"`      // hash or encrypted
+	Durability  string   `koanf:"durability"`   // group or strict
+	OnFailure   string   `koanf:"on_failure"`   // continue or refuse
+	Retention   Duration `koanf:"retention"`    // of texts, where they are kept; 0s: for ever
+	MaxContent  Bytes    `koanf:"max_content"`  // of texts; 0: no limit
+	KeepEntries Duration `koanf:"keep_entries"` // of the entries themselves; 0s: for ever
+	MaxEntries  Bytes    `koanf:"max_entries"`  // of the entries themselves; 0: no limit
+	Anchors     []string `koanf:"anchors"`      // files that get each signed head, best on another disk; none: one in the data folder
 }
 
 // Budget bounds what is spent.
@@ -187,9 +191,10 @@ func Default() Config {
 			Exact:   ExactCache{TTL: Duration(5 * time.Minute), MaxBytes: 256 << 20, When: "deterministic"},
 			Similar: SimilarCache{Threshold: 0.95},
 		},
-		Guard:     Guard{Secrets: "off", PII: "off", Injection: "off"},
-		Limits:    Limits{Body: 32 << 20, Connections: 4096},
-		Audit:     Audit{Content: "hash", Durability: "group", Retention: Duration(90 * day), OnFailure: "continue"},
+		Guard:  Guard{Secrets: "off", PII: "off", Injection: "off"},
+		Limits: Limits{Body: 32 << 20, Connections: 4096},
+		Audit: Audit{Content: "hash", Durability: "group", OnFailure: "continue",
+			Retention: Duration(90 * day), MaxContent: 4 << 30, KeepEntries: Duration(2 * 365 * day), MaxEntries: 8 << 30},
 		Health:    Health{MinFreeMemory: Share{Percent: 5}, MinFreeDisk: Share{Bytes: 2 << 30}, MaxTemperature: 95},
 		SLO:       SLO{Availability: 99.9, LatencyP95: Duration(500 * time.Millisecond), ErrorRate: 0.1},
 		Telemetry: Telemetry{Log: "info", Format: "auto"},

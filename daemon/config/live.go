@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,10 +167,14 @@ func Changed(old, new Config) []string {
 // NeedsRestart names the fields that differ and that a running Corral cannot take over. Compare with the config that
 // Corral started with, not with the one before: a change that waits for a restart keeps waiting over later reloads.
 func NeedsRestart(started, now Config) []string {
+	var names []string
 	if started.Listen != now.Listen {
-		return []string{"listen"}
+		names = append(names, "listen")
 	}
-	return nil
+	if a, b := started.Audit, now.Audit; a.Content != b.Content || a.OnFailure != b.OnFailure || !slices.Equal(a.Anchors, b.Anchors) {
+		names = append(names, "audit")
+	}
+	return names
 }
 
 // Started is the config that Open loaded, for NeedsRestart.

@@ -58,6 +58,7 @@ func TestTheWholeFileIsRead(t *testing.T) {
 	want.Guard = Guard{"block", "redact-for-cloud", "flag"}
 	want.Limits.RequestsPerMinute, want.Limits.Concurrent = 600, 64
 	want.Budgets = []Budget{{"day", 5, "local-only"}}
+	want.Audit.Anchors = []string{"/mnt/other/anchor.log"}
 	want.Telemetry.OTLP = "http://127.0.0.1:4318"
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

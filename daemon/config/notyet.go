@@ -15,7 +15,6 @@ func notYet() []later {
 		{path: "breaker"},
 		{path: "cache"},
 		{path: "guard"},
-		{path: "audit"},
 		{path: "budgets"},
 		{path: "health"},
 		{path: "slo"},

@@ -86,12 +86,17 @@ limits:
 #  pii: redact-for-cloud
 #  injection: flag
 
-# What the ledger keeps of each call (hash or encrypted), how surely (group or strict), and for how long.
+# What the ledger keeps of each call's text (hash or encrypted), how surely (group or strict), what happens when it cannot
+# be written (continue or refuse), how long and how much texts and entries are kept, and the files that get its signed heads.
 #audit:
 #  content: hash
 #  durability: group
-#  retention: 90d
 #  on_failure: continue
+#  retention: 90d
+#  max_content: 4GiB
+#  keep_entries: 730d
+#  max_entries: 8GiB
+#  anchors: [ /mnt/other/corral-anchor.log ]
 
 # What may be spent in an hour, day, week or month, and what then: warn, local-only or refuse.
 #budgets:

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,6 +103,19 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 
 	v.oneOf("audit.content", c.Audit.Content, "hash", "encrypted")
 	v.oneOf("audit.durability", c.Audit.Durability, "group", "strict")
+	for i, path := range c.Audit.Anchors {
+		if !filepath.IsAbs(path) {
+			v.tell(entry("audit.anchors", i), "%q is not a whole path; write for example /mnt/other/corral-anchor.log", path)
+		}
+	}
+	for _, b := range []struct {
+		path string
+		is   Bytes
+	}{{"audit.max_content", c.Audit.MaxContent}, {"audit.max_entries", c.Audit.MaxEntries}} {
+		if b.is < 0 {
+			v.tell(b.path, "%s is negative", b.is)
+		}
+	}
 	v.oneOf("audit.on_failure", c.Audit.OnFailure, "continue", "refuse")
 	for i, b := range c.Budgets {
 		path := entry("budgets", i)
@@ -125,7 +139,7 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	for _, d := range []struct {
 		path string
 		is   Duration
-	}{{"audit.retention", c.Audit.Retention}, {"slo.latency_p95", c.SLO.LatencyP95}, {"shutdown", c.Shutdown}} {
+	}{{"audit.retention", c.Audit.Retention}, {"audit.keep_entries", c.Audit.KeepEntries}, {"slo.latency_p95", c.SLO.LatencyP95}, {"shutdown", c.Shutdown}} {
 		if d.is < 0 {
 			v.tell(d.path, "%s is negative", d.is)
 		}

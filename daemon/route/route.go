@@ -18,6 +18,7 @@ type Table struct {
 	Default   provider.Provider // for names that no entry of Models has
 	Models    map[string][]llm.Target
 	Made      time.Time
+	Away      func(model string) string // host that text for a model at Default goes to; empty: it stays on this device
 }
 
 // Router is the last stage: it hands the call to its target.
@@ -58,7 +59,7 @@ func (x *Router) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) 
 		if !t.Default.Speaks(r.Endpoint) {
 			return nil, unsupported(r, t.Default.Name())
 		}
-		r.Target = llm.Target{Provider: t.Default.Name(), Why: "default"}
+		r.Target = llm.Target{Provider: t.Default.Name(), Why: "default", Away: t.Away(r.Model)}
 		return t.Default.Serve(ctx, r)
 	}
 	for _, target := range targets {

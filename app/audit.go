@@ -1,0 +1,481 @@
+package app
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"corral/daemon/client"
+	"corral/store/ledger"
+	"corral/store/ledger/proof"
+	"corral/store/ledger/record"
+)
+
+// auditFilter is the flags that choose entries.
+type auditFilter struct {
+	since, until                                string
+	request, caller, user, app, model, provider string
+	status                                      int
+	flags                                       []string
+	last                                        int
+}
+
+func (f *auditFilter) add(c *cobra.Command, last int) {
+	fs := c.Flags()
+	fs.StringVar(&f.since, "since", "", "calls from this time on: 2h, 30d, 2026-01-31, or a full time")
+	fs.StringVar(&f.until, "until", "", "calls before this time")
+	fs.StringVar(&f.request, "request", "", "request id")
+	fs.StringVar(&f.caller, "caller", "", "id of an app key")
+	fs.StringVar(&f.user, "user", "", "user (Corral-User)")
+	fs.StringVar(&f.app, "app", "", "app (Corral-App)")
+	fs.StringVar(&f.model, "model", "", "model asked for or answering")
+	fs.StringVar(&f.provider, "provider", "", "provider")
+	fs.IntVar(&f.status, "status", 0, "status")
+	fs.StringSliceVar(&f.flags, "flag", nil, "one of: "+strings.Join(record.FlagNames(), ", "))
+	if last >= 0 {
+		fs.IntVarP(&f.last, "last", "n", last, "the newest so many (0: all)")
+	}
+}
+
+func (f *auditFilter) query() (client.Query, error) {
+	q := client.Query{}
+	for name, v := range map[string]string{"request": f.request, "caller": f.caller, "user": f.user, "app": f.app, "model": f.model, "provider": f.provider} {
+		q.Set(name, v)
+	}
+	for _, v := range f.flags {
+		q.Add("flag", v)
+	}
+	if f.status != 0 {
+		q.Set("status", fmt.Sprint(f.status))
+	}
+	if f.last > 0 {
+		q.Set("last", fmt.Sprint(f.last))
+	}
+	for name, v := range map[string]string{"from": f.since, "to": f.until} {
+		if v == "" {
+			continue
+		}
+		t, err := moment(v, time.Now())
+		if err != nil {
+			return nil, err
+		}
+		q.Set(name, t.Format(time.RFC3339Nano))
+	}
+	return q, nil
+}
+
+// moment reads a time: how long ago (2h, 30d), a day, or a full time.
+func moment(s string, now time.Time) (time.Time, error) {
+	if days, ok := strings.CutSuffix(s, "d"); ok {
+		var n int
+		if _, err := fmt.Sscanf(days+"|", "%d|", &n); err == nil && n >= 0 {
+			return now.AddDate(0, 0, -n), nil
+		}
+	}
+	if d, err := time.ParseDuration(s); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02T15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+			return t, nil
+		}
+	}
+	return time.Time{}, fmt.Errorf("%q is no time; write 2h, 30d, 2026-01-31, or 2026-01-31T15:04:05Z", s)
+}
+
+func (e *env) audit() *cobra.Command {
+	c := &cobra.Command{
+		Use: "audit", Short: "What the ledger holds, and the proof that it is whole",
+		Example: `  corral audit tail -f
+  corral audit show req_1a2b
+  corral audit verify
+  corral audit export --since 30d --format ocsf -o calls.jsonl
+  corral audit prove req_1a2b > proof.json
+  corral audit verify --proof proof.json --key corral+...
+  corral audit erase --user alice`,
+	}
+	c.AddCommand(e.auditTail(), e.auditShow(), e.auditVerify(), e.auditExport(), e.auditProve(), e.auditErase(), e.auditRotate(), e.auditStatus())
+	return c
+}
+
+func (e *env) auditTail() *cobra.Command {
+	var f auditFilter
+	var follow bool
+	c := e.asJSON(&cobra.Command{
+		Use: "tail", Short: "The newest entries", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			q, err := f.query()
+			if err != nil {
+				return err
+			}
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			show := func(x *record.Entry) error {
+				if e.json {
+					return json.NewEncoder(e.out).Encode(x)
+				}
+				entryLine(w, x)
+				return nil
+			}
+			if !e.json {
+				fmt.Fprintln(w, "NO\tTIME\tREQUEST\tCALLER\tMODEL\tPROVIDER\tSTATUS\tMS\tTOKENS\tCOST\tFLAGS")
+			}
+			if follow {
+				if err := w.Flush(); err != nil {
+					return err
+				}
+				err := api.Follow(c.Context(), q, func(x *record.Entry) error { return errors.Join(show(x), w.Flush()) })
+				if c.Context().Err() != nil {
+					return nil
+				}
+				return err
+			}
+			if !q.Has("last") {
+				q.Set("last", "100000")
+			}
+			entries, err := api.Entries(c.Context(), q)
+			if err != nil {
+				return err
+			}
+			for _, x := range entries {
+				if err := show(x); err != nil {
+					return err
+				}
+			}
+			return w.Flush()
+		},
+	})
+	f.add(c, 20)
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with new ones as they come")
+	return c
+}
+
+func entryLine(w io.Writer, x *record.Entry) {
+	if x.Kind != record.Call {
+		fmt.Fprintf(w, "%d\t%s\t-\t-\t-\t-\t-\t-\t-\t-\t%s %s\n", x.Seq, x.Time.Local().Format(time.DateTime), x.Kind, x.Note)
+		return
+	}
+	who := first(x.User, x.Caller, x.App, "-")
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s/%s\t%s\t%s\n", x.Seq, x.Time.Local().Format(time.DateTime), first(x.RequestID, "-"), who,
+		first(x.ModelAnswered, x.ModelAsked, "-"), first(x.Provider, "-"), x.Status, float64(x.Duration.Microseconds())/1000,
+		count(x.Tokens.Input), count(x.Tokens.Output), money(x.Cost), strings.Join(x.Flags.Names(), ","))
+}
+
+func first(s ...string) string {
+	for _, v := range s {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func count(n int64) string {
+	if n < 0 {
+		return "?"
+	}
+	return fmt.Sprint(n)
+}
+
+// money is an amount for people: dollars, with as many digits as it takes to see a small one.
+func money(m record.Money) string {
+	switch {
+	case !m.Known:
+		return "?"
+	case m.Nano == 0:
+		return "$0"
+	}
+	s := fmt.Sprintf("%.9f", float64(m.Nano)/1e9)
+	if m.Nano >= 1e7 || m.Nano <= -1e7 {
+		s = fmt.Sprintf("%.4f", float64(m.Nano)/1e9)
+	}
+	return "$" + strings.TrimRight(s, "0")
+}
+
+func (e *env) auditShow() *cobra.Command {
+	return e.asJSON(&cobra.Command{
+		Use: "show REQUEST-ID|#NUMBER", Short: "One entry in full, as JSON", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			x, err := api.Entry(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return e.print(x)
+		},
+	})
+}
+
+func (e *env) auditStatus() *cobra.Command {
+	return e.asJSON(&cobra.Command{
+		Use: "status", Short: "Where the ledger's keys are, who signs it, how much it holds", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			s, err := api.LedgerStatus(c.Context())
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(s)
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintf(w, "Ledger\t%s\nPublic key\t%s\nTop key\t%s\nSigning key\t%s\n", s.Origin, s.PublicKey, s.TopKey, s.SigningKey)
+			fmt.Fprintf(w, "Entries\t%d (next is #%d)\nSize\t%s entries, %s texts, %s file\n", s.Entries, s.Next, size(s.EntryBytes), size(s.ContentBytes), size(uint64(s.FileBytes)))
+			for _, a := range s.Anchors {
+				fmt.Fprintf(w, "Anchor\t%s, has seen %d entries %s\n", a.Name, a.Size, a.Error)
+			}
+			if s.Failing != "" {
+				fmt.Fprintf(w, "Failing\t%s since %s\n", s.Failing, s.FailingSince.Local().Format(time.DateTime))
+			}
+			return w.Flush()
+		},
+	})
+}
+
+func size(n uint64) string {
+	for _, u := range []struct {
+		name string
+		is   uint64
+	}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}} {
+		if n >= u.is {
+			return fmt.Sprintf("%.1f %s", float64(n)/float64(u.is), u.name)
+		}
+	}
+	return fmt.Sprintf("%d B", n)
+}
+
+func (e *env) auditVerify() *cobra.Command {
+	var proofFile, key string
+	c := e.asJSON(&cobra.Command{
+		Use: "verify", Short: "Check that nothing in the ledger was changed, cut or added",
+		Long: `Check the whole ledger: every entry against the tree of hashes, the tree against
+every signed head, and those against the copies in a second place. Ends with 1 and
+names the first bad entry if anything is wrong.
+
+With --proof it checks a proof made by "corral audit prove" instead, without any
+ledger or daemon, on any machine.`,
+		Example: "  corral audit verify\n  corral audit verify --proof proof.json --key corral+1234abcd+...",
+		Args:    cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if proofFile != "" {
+				return e.verifyProof(proofFile, key)
+			}
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			bar := e.progress("verifying")
+			v, err := api.Verify(c.Context(), bar.show)
+			bar.end()
+			if err != nil {
+				return err
+			}
+			if e.json {
+				if err := e.print(v); err != nil {
+					return err
+				}
+				return v.Err()
+			}
+			return e.verified(v)
+		},
+	})
+	c.Flags().StringVar(&proofFile, "proof", "", "check this proof instead (- for standard input)")
+	c.Flags().StringVar(&key, "key", "", "with --proof: the ledger's public key, from `corral audit status`")
+	return c
+}
+
+func (e *env) verified(v *ledger.Verification) error {
+	for _, p := range v.Problems {
+		fmt.Fprintln(e.out, p)
+	}
+	for _, g := range v.Gaps {
+		fmt.Fprintf(e.out, "Note: %d calls from %s to %s went by unrecorded, as noted afterwards: %s\n", g.Calls, g.From.Local().Format(time.DateTime), g.To.Local().Format(time.DateTime), g.Reason)
+	}
+	if err := v.Err(); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.out, "The ledger is whole: entries #%d to #%d.\n", v.From, v.Size-1)
+	fmt.Fprintf(e.out, "Anchored in a second place: up to #%d. Signed: up to #%d. Signed heads checked: %d.\n", int64(v.Anchored)-1, int64(v.Signed)-1, v.Heads)
+	if v.Erased > 0 {
+		fmt.Fprintf(e.out, "Erased on record: %d entries.\n", v.Erased)
+	}
+	if v.Removed > 0 {
+		fmt.Fprintf(e.out, "Texts removed on record: of %d entries.\n", v.Removed)
+	}
+	return nil
+}
+
+func (e *env) verifyProof(file, key string) error {
+	if key == "" {
+		return errors.New("--proof needs --key: the ledger's public key, which `corral audit status` shows where the ledger is")
+	}
+	in := e.in
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		in = f
+	}
+	bundle, err := io.ReadAll(io.LimitReader(in, 64<<20))
+	if err != nil {
+		return err
+	}
+	v, err := proof.Verify(bundle, key)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.print(v)
+	}
+	fmt.Fprintf(e.out, "The proof holds: entry #%d is in the ledger, as of the head signed over %d entries.\n", v.Seq, v.Head.Size)
+	fmt.Fprintf(e.out, "It is of %s, status %d.\n", v.Row.Time.UTC().Format(time.RFC3339), v.Row.Status)
+	if v.Entry == nil {
+		fmt.Fprintln(e.out, "What it says is sealed; `corral audit prove --reveal` makes a proof that shows it.")
+		return nil
+	}
+	return e.print(v.Entry)
+}
+
+func (e *env) auditExport() *cobra.Command {
+	var f auditFilter
+	var format, output string
+	c := &cobra.Command{
+		Use: "export", Short: "Write entries as JSON lines", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			q, err := f.query()
+			if err != nil {
+				return err
+			}
+			q.Set("format", format)
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			return e.toFile(output, func(w io.Writer) error { return api.Export(c.Context(), q, w) })
+		},
+	}
+	f.add(c, -1)
+	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, or ocsf (API Activity, class 6003)")
+	c.Flags().StringVarP(&output, "output", "o", "-", "file to write; - for standard output")
+	return c
+}
+
+// toFile writes to a new file, which is there only when all of it was written; "-" is standard output.
+func (e *env) toFile(path string, write func(io.Writer) error) error {
+	if path == "-" {
+		return write(e.out)
+	}
+	f, err := os.OpenFile(path+".part", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(path + ".part")
+	err = write(f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".part", path)
+}
+
+func (e *env) auditProve() *cobra.Command {
+	var reveal bool
+	var output string
+	c := &cobra.Command{
+		Use: "prove REQUEST-ID|#NUMBER", Short: "Make a proof that an entry is in the ledger", Args: cobra.ExactArgs(1),
+		Long: "Make a proof that `corral audit verify --proof` accepts on any machine, with the ledger's public key alone.",
+		RunE: func(c *cobra.Command, args []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			return e.toFile(output, func(w io.Writer) error { return api.Prove(c.Context(), args[0], reveal, w) })
+		},
+	}
+	c.Flags().BoolVar(&reveal, "reveal", false, "show what the entry says to whoever has the proof")
+	c.Flags().StringVarP(&output, "output", "o", "-", "file to write; - for standard output")
+	return c
+}
+
+func (e *env) auditErase() *cobra.Command {
+	var in client.Who
+	var yes bool
+	c := e.asJSON(&cobra.Command{
+		Use: "erase", Short: "Make a person's texts unreadable for ever, or one call's", Args: cobra.NoArgs,
+		Long: `Destroy the keys of a person's entries, or of one entry. Their texts and names can
+then be read neither from the file, nor its free pages, nor a backup made later.
+The entries' numbers and hashes stay, and the ledger still verifies.`,
+		Example: "  corral audit erase --user alice --yes\n  corral audit erase --request req_1a2b --yes",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if n := given(in.User, in.App, in.Caller, in.Request); n != 1 {
+				return errors.New("say who: one of --user, --app, --caller or --request")
+			}
+			if !yes {
+				return errors.New("this cannot be undone; say --yes")
+			}
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			done, err := api.Erase(c.Context(), in)
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(done)
+			}
+			fmt.Fprintf(e.out, "Erased %d entries; entry #%d records it.\n", done.Entries, done.Seq)
+			return nil
+		},
+	})
+	fs := c.Flags()
+	fs.StringVar(&in.User, "user", "", "this user's entries")
+	fs.StringVar(&in.App, "app", "", "this app's entries that name neither user nor key")
+	fs.StringVar(&in.Caller, "caller", "", "this key's entries that name no user")
+	fs.StringVar(&in.Request, "request", "", "the entry of this request id")
+	fs.BoolVar(&yes, "yes", false, "do it")
+	return c
+}
+
+func given(s ...string) (n int) {
+	for _, v := range s {
+		if v != "" {
+			n++
+		}
+	}
+	return n
+}
+
+func (e *env) auditRotate() *cobra.Command {
+	return &cobra.Command{
+		Use: "rotate-key", Short: "Exchange the ledger's top key while calls go on", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			if err := api.RotateKey(c.Context()); err != nil {
+				return err
+			}
+			fmt.Fprintln(e.out, "The top key was exchanged.")
+			return nil
+		},
+	}
+}

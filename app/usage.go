@@ -1,0 +1,140 @@
+package app
+
+import (
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"corral/daemon/client"
+	"corral/store/ledger/record"
+	"corral/store/ledger/usage"
+)
+
+func (e *env) usage() *cobra.Command {
+	var since, until, by string
+	var limit int
+	var asCSV bool
+	c := e.asJSON(&cobra.Command{
+		Use: "usage", Short: "What was used and spent, by model, user, app, provider, day or status", Args: cobra.NoArgs,
+		Example: "  corral usage --since 30d --by model\n  corral usage --since 2026-01-01 --until 2026-02-01 --by user --csv",
+		RunE: func(c *cobra.Command, _ []string) error {
+			now := time.Now()
+			q := client.Query{}
+			q.Set("by", by)
+			from, err := moment(since, now)
+			if err != nil {
+				return err
+			}
+			q.Set("from", from.Format(time.RFC3339))
+			if until != "" {
+				to, err := moment(until, now)
+				if err != nil {
+					return err
+				}
+				q.Set("to", to.Format(time.RFC3339))
+			}
+			if zone := now.Location().String(); zone != "Local" {
+				q.Set("zone", zone)
+			}
+			if limit > 0 {
+				q.Set("limit", strconv.Itoa(limit))
+			}
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			report, err := api.Usage(c.Context(), q)
+			if err != nil {
+				return err
+			}
+			switch {
+			case e.json:
+				return e.print(report)
+			case asCSV:
+				return e.usageCSV(report)
+			}
+			return e.usageTable(report)
+		},
+	})
+	fs := c.Flags()
+	fs.StringVar(&since, "since", "30d", "from this time on: 24h, 30d, 2026-01-31")
+	fs.StringVar(&until, "until", "", "up to this time (default: now)")
+	fs.StringVar(&by, "by", "model", "user, model, provider, app, day, hour, status or caller")
+	fs.IntVar(&limit, "limit", 0, "the largest so many rows (0: all)")
+	fs.BoolVar(&asCSV, "csv", false, "print CSV")
+	return c
+}
+
+func (e *env) usageTable(r *usage.Report) error {
+	fmt.Fprintf(e.out, "%s to %s, by %s\n\n", r.From.Local().Format("2006-01-02 15:04"), r.To.Local().Format("2006-01-02 15:04"), r.By)
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tcalls\tshare\ttrend\terrors\ttokens in\tout\tcost\tsaved\t")
+	line := func(name string, s *usage.Sum, share string, t usage.Trend) {
+		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t\n", name, s.Calls, share, trend(t.Calls), s.Errors, s.Input, s.Output, spent(s), money(record.Nano(s.Saved)))
+	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		line(first(row.Key, "(none)"), &row.Sum, fmt.Sprintf("%.0f %%", 100*row.Share.Calls), row.Trend)
+	}
+	line("total", &r.Total, "", r.Trend)
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if r.Total.Unpriced > 0 {
+		fmt.Fprintf(e.out, "\nThe cost of %d calls is not known: their models have no price. `corral usage prices` shows those that have.\n", r.Total.Unpriced)
+	}
+	if r.Total.Estimated > 0 {
+		fmt.Fprintf(e.out, "\nThe tokens of %d calls were counted here, since the provider did not tell them.\n", r.Total.Estimated)
+	}
+	if r.Total.Odd > 0 {
+		fmt.Fprintf(e.out, "\n%d calls came with counts that make no sense; these are in no sum.\n", r.Total.Odd)
+	}
+	return nil
+}
+
+// spent is what is known to have been spent; "+?" says that it is not all.
+func spent(s *usage.Sum) string {
+	out := money(record.Nano(s.Cost))
+	if s.Unpriced > 0 {
+		out += "+?"
+	}
+	return out
+}
+
+func trend(t *float64) string {
+	if t == nil {
+		return "new"
+	}
+	return fmt.Sprintf("%+.0f %%", 100**t)
+}
+
+func (e *env) usageCSV(r *usage.Report) error {
+	w := csv.NewWriter(e.out)
+	w.Write([]string{r.By, "calls", "errors", "refused", "cache_hits", "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "estimated_calls", "unpriced_calls", "cost_usd", "baseline_usd", "saved_usd"})
+	for _, row := range r.Rows {
+		s := row.Sum
+		rec := []string{row.Key}
+		for _, n := range []uint64{s.Calls, s.Errors, s.Refused, s.CacheHits, s.Input, s.Output, s.CachedInput, s.Reasoning, s.Estimated, s.Unpriced} {
+			rec = append(rec, strconv.FormatUint(n, 10))
+		}
+		for _, n := range []int64{s.Cost, s.Baseline, s.Saved} {
+			rec = append(rec, usd(n))
+		}
+		w.Write(rec)
+	}
+	w.Flush()
+	return w.Error()
+}
+
+// usd is an amount in billionths as a decimal number of dollars, exactly.
+func usd(nano int64) string {
+	sign, u := "", uint64(nano)
+	if nano < 0 {
+		sign, u = "-", -u
+	}
+	return fmt.Sprintf("%s%d.%09d", sign, u/1e9, u%1e9)
+}

@@ -1,0 +1,344 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"corral/store/ledger"
+	"corral/store/ledger/record"
+	"corral/store/ledger/usage"
+	"corral/store/ledger/vault"
+)
+
+// Entry is one line of the ledger.
+type Entry = record.Entry
+
+// VerifyStep is a line of the answer to a verification: how far it is, and at the end what it found.
+type VerifyStep struct {
+	Done   uint64               `json:"done"`
+	Total  uint64               `json:"total"`
+	Result *ledger.Verification `json:"result,omitempty"`
+	Error  string               `json:"error,omitempty"`
+}
+
+// auditFilter chooses entries.
+type auditFilter struct {
+	From     time.Time `query:"from" doc:"calls that began at this time or later"`
+	To       time.Time `query:"to" doc:"calls that began before this time"`
+	Request  string    `query:"request" doc:"request id"`
+	Caller   string    `query:"caller" doc:"id of an app key"`
+	User     string    `query:"user"`
+	App      string    `query:"app"`
+	Model    string    `query:"model" doc:"asked for or answered"`
+	Provider string    `query:"provider"`
+	Status   int       `query:"status"`
+	Flags    []string  `query:"flag" doc:"all of these, such as cache-hit or left-device"`
+	Calls    bool      `query:"calls" doc:"calls only, none of the ledger's own events"`
+	Last     int       `query:"last" minimum:"0" maximum:"100000" doc:"the newest so many; 0: all"`
+}
+
+func (in *auditFilter) filter() (ledger.Filter, error) {
+	f := ledger.Filter{From: in.From, To: in.To, RequestID: in.Request, Caller: in.Caller, User: in.User, App: in.App, Model: in.Model,
+		Provider: in.Provider, Status: in.Status, Calls: in.Calls, Last: in.Last}
+	for _, name := range in.Flags {
+		flag, ok := record.ParseFlag(name)
+		if !ok {
+			return f, huma.Error422UnprocessableEntity("there is no flag "+name, &huma.ErrorDetail{Location: "query.flag", Value: record.FlagNames()})
+		}
+		f.Flags |= flag
+	}
+	return f, nil
+}
+
+type entriesOutput struct {
+	Body struct {
+		Entries []*Entry `json:"entries"`
+	}
+}
+
+type entryInput struct {
+	ID     string `path:"id" doc:"request id, or #N for the entry with that number"`
+	Reveal bool   `query:"reveal" doc:"proofs: show what the entry says to whoever has the proof"`
+}
+
+type entryOutput struct{ Body *Entry }
+
+type exportInput struct {
+	auditFilter
+	Format string `query:"format" enum:"jsonl,ocsf" default:"jsonl"`
+}
+
+type eraseInput struct {
+	Body struct {
+		User    string `json:"user,omitempty"`
+		App     string `json:"app,omitempty" doc:"entries of this app that name neither user nor key"`
+		Caller  string `json:"caller,omitempty" doc:"entries of this key that name no user"`
+		Request string `json:"request,omitempty"`
+	}
+}
+
+type erasedOutput struct{ Body ledger.Erased }
+
+type ledgerStatusOutput struct{ Body ledger.Status }
+
+type usageInput struct {
+	From  time.Time `query:"from"`
+	To    time.Time `query:"to"`
+	By    string    `query:"by" enum:"user,model,provider,app,day,hour,status,caller" default:"model"`
+	Zone  string    `query:"zone" doc:"of days, such as Europe/Berlin; default UTC"`
+	Limit int       `query:"limit" minimum:"0" maximum:"100000"`
+}
+
+type usageOutput struct{ Body *usage.Report }
+
+// described tells the OpenAPI description how types of the store look as JSON.
+func described(api huma.API) {
+	r := api.OpenAPI().Components.Schemas
+	r.RegisterTypeAlias(reflect.TypeFor[record.Flags](), reflect.TypeFor[[]string]())
+	r.RegisterTypeAlias(reflect.TypeFor[record.Money](), reflect.TypeFor[*int64]())
+	r.RegisterTypeAlias(reflect.TypeFor[record.Text](), reflect.TypeFor[json.RawMessage]())
+	r.RegisterTypeAlias(reflect.TypeFor[record.Kind](), reflect.TypeFor[string]())
+}
+
+// audit registers what has to do with the ledger.
+func audit(api huma.API, o Options) {
+	get := func(id, path, summary string) huma.Operation {
+		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: Base + path, Summary: summary, Tags: []string{"audit"}}
+	}
+	post := func(id, path, summary string) huma.Operation {
+		op := get(id, path, summary)
+		op.Method = http.MethodPost
+		return op
+	}
+	huma.Register(api, get("ledger-status", "/audit/status", "Where the ledger is, who signs it, how much it holds"),
+		func(context.Context, *struct{}) (*ledgerStatusOutput, error) {
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			s, err := l.Status()
+			return &ledgerStatusOutput{s}, err
+		})
+	huma.Register(api, get("list-entries", "/audit/entries", "Entries of the ledger, oldest first"),
+		func(ctx context.Context, in *auditFilter) (*entriesOutput, error) {
+			f, err := in.filter()
+			if err != nil {
+				return nil, err
+			}
+			if f.Last == 0 {
+				f.Last = 100
+			}
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			if err := l.Flush(ctx); err != nil {
+				return nil, refused(err)
+			}
+			out := &entriesOutput{}
+			out.Body.Entries = []*Entry{}
+			err = l.Scan(ctx, f, func(e *Entry) error { out.Body.Entries = append(out.Body.Entries, e); return nil })
+			return out, refused(err)
+		})
+	huma.Register(api, get("get-entry", "/audit/entries/{id}", "One entry"),
+		func(ctx context.Context, in *entryInput) (*entryOutput, error) {
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			if err := l.Flush(ctx); err != nil {
+				return nil, refused(err)
+			}
+			e, err := l.Get(ctx, in.ID)
+			return &entryOutput{e}, refused(err)
+		})
+	huma.Register(api, get("prove-entry", "/audit/entries/{id}/proof", "A proof that the entry is in the ledger, to be checked without it"),
+		func(ctx context.Context, in *entryInput) (*huma.StreamResponse, error) {
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			if err := l.Flush(ctx); err != nil {
+				return nil, refused(err)
+			}
+			e, err := l.Get(ctx, in.ID)
+			if err != nil {
+				return nil, refused(err)
+			}
+			bundle, err := l.Prove(ctx, e.Seq, in.Reveal)
+			if err != nil {
+				return nil, refused(err)
+			}
+			return stream("application/json", func(w io.Writer) error { _, err := w.Write(bundle); return err }), nil
+		})
+	huma.Register(api, get("follow-entries", "/audit/follow", "Entries as they come, one JSON object a line"),
+		func(_ context.Context, in *auditFilter) (*huma.StreamResponse, error) {
+			f, err := in.filter()
+			if err != nil {
+				return nil, err
+			}
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			return lines(func(ctx context.Context, send func(any) error) error {
+				return l.Follow(ctx, f, func(e *Entry) error { return send(e) })
+			}), nil
+		})
+	huma.Register(api, get("export-entries", "/audit/export", "Entries as a file, one JSON object a line"),
+		func(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
+			f, err := in.filter()
+			if err != nil {
+				return nil, err
+			}
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			if err := l.Flush(ctx); err != nil {
+				return nil, refused(err)
+			}
+			return stream("application/x-ndjson", func(w io.Writer) error { return l.Export(ctx, w, ledger.Format(in.Format), f) }), nil
+		})
+	huma.Register(api, post("verify", "/audit/verify", "Check the whole ledger; progress and result, one JSON object a line"),
+		func(context.Context, *struct{}) (*huma.StreamResponse, error) {
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			return lines(func(ctx context.Context, send func(any) error) error {
+				v, err := l.Verify(ctx, ledger.VerifyOptions{Progress: func(done, total uint64) { send(VerifyStep{Done: done, Total: total}) }})
+				if err != nil {
+					return send(VerifyStep{Error: err.Error()})
+				}
+				return send(VerifyStep{Done: v.Size, Total: v.Size, Result: v})
+			}), nil
+		})
+	huma.Register(api, post("erase", "/audit/erase", "Destroy the keys of a person's entries, or of one entry"),
+		func(ctx context.Context, in *eraseInput) (*erasedOutput, error) {
+			who := ledger.Who{User: in.Body.User, App: in.Body.App, Caller: in.Body.Caller, RequestID: in.Body.Request}
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			done, err := l.Erase(ctx, who)
+			return &erasedOutput{done}, refused(err)
+		})
+	rotate := post("rotate-key", "/audit/rotate-key", "Exchange the ledger's top key while calls go on")
+	rotate.DefaultStatus = http.StatusNoContent
+	huma.Register(api, rotate, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
+		l, err := o.Ledger()
+		if err != nil {
+			return nil, refused(err)
+		}
+		return nil, refused(l.RotateKey(ctx))
+	})
+	huma.Register(api, get("usage", "/usage", "What was used and spent"),
+		func(_ context.Context, in *usageInput) (*usageOutput, error) {
+			by, ok := usage.ParseDimension(in.By)
+			if !ok {
+				return nil, huma.Error422UnprocessableEntity("usage cannot be broken down by " + in.By)
+			}
+			q := usage.Query{From: in.From, To: in.To, By: by, Limit: in.Limit}
+			if q.To.IsZero() {
+				q.To = time.Now()
+			}
+			if q.From.IsZero() {
+				q.From = q.To.AddDate(0, 0, -30)
+			}
+			if in.Zone != "" {
+				zone, err := time.LoadLocation(in.Zone)
+				if err != nil {
+					return nil, huma.Error422UnprocessableEntity("there is no time zone " + in.Zone)
+				}
+				q.Zone = zone
+			}
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			report, err := l.Usage(q)
+			return &usageOutput{report}, refused(err)
+		})
+	huma.Register(api, get("backup", "/backup", "The database and its wrapped keys as one tar file, made while calls go on"),
+		func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
+			l, err := o.Ledger()
+			if err != nil {
+				return nil, refused(err)
+			}
+			if err := l.Flush(ctx); err != nil {
+				return nil, refused(err)
+			}
+			return stream("application/x-tar", func(w io.Writer) error { _, err := l.Backup(ctx, w); return err }), nil
+		})
+}
+
+// restore answers outside of huma, which would hold the whole backup in memory.
+func restore(o Options) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		done, err := o.Restore(r.Context(), r.Body)
+		w.Header().Set("Content-Type", "application/json")
+		if err != nil {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnprocessableEntity)
+			json.NewEncoder(w).Encode(huma.ErrorModel{Title: "Unprocessable Entity", Status: http.StatusUnprocessableEntity, Detail: err.Error()})
+			return
+		}
+		json.NewEncoder(w).Encode(done)
+	}
+}
+
+// refused gives an error of the ledger the status that it means.
+func refused(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, ledger.ErrNotFound):
+		return huma.Error404NotFound("the ledger has no such entry")
+	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrClosed):
+		return huma.Error503ServiceUnavailable(err.Error())
+	case errors.Is(err, vault.ErrReadOnly):
+		return huma.Error409Conflict("the top key is a systemd credential, which Corral cannot change; give the service a new one and restart it")
+	}
+	return huma.Error422UnprocessableEntity(err.Error())
+}
+
+// stream answers with what write gives, as it comes. An error after its first byte breaks the connection: half a file must
+// not look like a whole one.
+func stream(contentType string, write func(io.Writer) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		c.SetHeader("Content-Type", contentType)
+		if write(c.BodyWriter()) != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}}
+}
+
+// lines answers with one JSON object a line, each sent at once.
+func lines(run func(ctx context.Context, send func(any) error) error) *huma.StreamResponse {
+	return &huma.StreamResponse{Body: func(c huma.Context) {
+		c.SetHeader("Content-Type", "application/x-ndjson")
+		w := c.BodyWriter()
+		flusher, _ := w.(http.Flusher)
+		enc := json.NewEncoder(w)
+		err := run(c.Context(), func(v any) error {
+			if err := enc.Encode(v); err != nil {
+				return err
+			}
+			if flusher != nil {
+				flusher.Flush()
+			}
+			return nil
+		})
+		if err != nil && c.Context().Err() == nil {
+			panic(http.ErrAbortHandler)
+		}
+	}}
+}
