@@ -19,7 +19,7 @@ import (
 
 // pending is an entry that is sealed and waits to be written, or a task for the writer's goroutine.
 type pending struct {
-	*record.Sealed
+	record.Sealed
 	hash  tlog.Hash
 	size  int64
 	entry *record.Entry       // not sealed yet
@@ -162,7 +162,9 @@ func weigh(e *record.Entry) int64 {
 
 // seal turns an entry into a record.
 func (l *Ledger) seal(e *record.Entry, p *pending) error {
-	l.tidy(e)
+	sealer := l.sealers.Get().(*record.Sealer)
+	defer l.sealers.Put(sealer)
+	l.tidy(e, sealer)
 	row := record.Row{
 		Kind: e.Kind, Time: e.Time, Flags: e.Flags, Status: e.Status, Tokens: e.Tokens, Cost: e.Cost, Baseline: e.Baseline,
 		Duration: e.Duration, FirstToken: e.FirstToken,
@@ -191,7 +193,7 @@ func (l *Ledger) seal(e *record.Entry, p *pending) error {
 	if err != nil {
 		return err
 	}
-	p.Sealed, err = record.Seal(e, row, id, &key, l.opts.KeepContent)
+	p.Sealed, err = sealer.Seal(e, row, id, &key, l.opts.KeepContent)
 	if err != nil {
 		return err
 	}
@@ -213,7 +215,7 @@ func person(e *record.Entry) string {
 }
 
 // tidy fills in what the ledger knows and cuts what is too long.
-func (l *Ledger) tidy(e *record.Entry) {
+func (l *Ledger) tidy(e *record.Entry, sealer *record.Sealer) {
 	if e.Time.IsZero() {
 		e.Time = l.opts.Now()
 	}
@@ -233,7 +235,7 @@ func (l *Ledger) tidy(e *record.Entry) {
 	}
 	for _, t := range [...]*record.Text{&e.Prompt, &e.Answer} {
 		if (t.Commitment == record.Commitment{}) && len(t.Content) > 0 {
-			t.Commitment = record.Commit(t.Content)
+			t.Commitment = sealer.Commit(t.Content)
 		}
 		if len(t.Content) > l.opts.MaxContent {
 			t.Content = t.Content[:l.opts.MaxContent]
@@ -268,19 +270,19 @@ func (l *Ledger) today() uint32 {
 
 // tag is a keyed hash: with the open rows alone nobody can tell which request an entry belongs to.
 func (l *Ledger) tag(requestID string) uint64 {
-	h := sha256.New()
-	h.Write(l.tagKey[:])
-	h.Write([]byte(requestID))
-	var sum [sha256.Size]byte
-	return binary.BigEndian.Uint64(h.Sum(sum[:0]))
+	var space [128]byte
+	in := append(append(space[:0], l.tagKey[:]...), requestID...)
+	sum := sha256.Sum256(in)
+	return binary.BigEndian.Uint64(sum[:])
 }
 
 // sealEvent makes an entry of the ledger's own, under its own key: events outlive the persons they speak of.
 func (l *Ledger) sealEvent(kind record.Kind, what string, mark uint64) (*pending, error) {
 	e := &record.Entry{Kind: kind, Time: l.opts.Now(), Note: what}
-	l.tidy(e)
+	sealer := record.NewSealer()
+	l.tidy(e, sealer)
 	id, key := l.vault.System()
-	s, err := record.Seal(e, record.Row{Kind: kind, Time: e.Time, Mark: mark}, id, &key, false)
+	s, err := sealer.Seal(e, record.Row{Kind: kind, Time: e.Time, Mark: mark}, id, &key, false)
 	if err != nil {
 		return nil, err
 	}

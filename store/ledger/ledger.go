@@ -111,6 +111,7 @@ type Ledger struct {
 	origin   string
 	tagKey   record.Key
 	place    record.Key
+	sealers  sync.Pool // of *record.Sealer
 
 	day      atomic.Uint32 // newest day that keys are made for
 	size     atomic.Uint64 // entries on disk
@@ -140,6 +141,7 @@ type Ledger struct {
 	sealer, writer, anchors sync.WaitGroup
 	writerErr               error // what the writer had to leave unwritten; read after writer.Wait
 
+	ending     chan struct{} // closed when Close begins
 	closeOnce  sync.Once
 	giveUpOnce sync.Once
 	closeErr   error
@@ -163,8 +165,9 @@ func Open(db *store.DB, opts Options) (*Ledger, error) {
 		db: db, opts: opts, vault: v, tagKey: v.MAC(), place: v.MAC(),
 		entries: make(chan *pending, opts.Queue), queue: make(chan *pending, 1024),
 		wake: make(chan struct{}, 1), giveUp: make(chan struct{}), heads: make(chan []byte, 1), changed: make(chan struct{}),
-		stopped: make(chan struct{}), broken: make(chan struct{}),
+		stopped: make(chan struct{}), ending: make(chan struct{}), broken: make(chan struct{}),
 	}
+	l.sealers.New = func() any { return record.NewSealer() }
 	w, err := l.open()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), v.Close())
@@ -315,6 +318,7 @@ func (l *Ledger) Close(ctx context.Context) error {
 // stop ends the goroutines in the order in which entries pass them.
 func (l *Ledger) stop() {
 	defer close(l.stopped)
+	close(l.ending)
 	l.closing.Lock()
 	l.closed = true
 	close(l.entries)

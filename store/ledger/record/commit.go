@@ -16,11 +16,7 @@ type Commitment struct {
 }
 
 // Commit makes the commitment of a text, with a fresh salt.
-func Commit(text []byte) Commitment {
-	c := NewCommitter()
-	_, _ = c.Write(text)
-	return c.Commitment()
-}
+func Commit(text []byte) Commitment { return NewSealer().Commit(text) }
 
 // Opens says whether the text is the one that was committed to.
 func (c Commitment) Opens(text []byte) bool {

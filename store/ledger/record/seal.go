@@ -1,13 +1,13 @@
 package record
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 
 	"golang.org/x/crypto/chacha20poly1305"
 )
@@ -27,14 +27,14 @@ const (
 )
 
 // Every entry has a key of its own, derived from the person's key and the entry's salt. So one entry can be shown in a proof, or
-// erased, without touching the person's other entries.
+// erased, without touching the person's other entries. The input has one fixed length and fills one block of SHA-256, so nothing can
+// be appended to it, and a key that was shown tells nothing of the person's key or of another entry's.
 func entryKey(person *Key, salt []byte) Key {
-	mac := hmac.New(sha256.New, person[:])
-	mac.Write([]byte("corral entry key v1\x00"))
-	mac.Write(salt)
-	var k Key
-	mac.Sum(k[:0])
-	return k
+	var in [32 + 7 + saltSize]byte
+	copy(in[:], person[:])
+	copy(in[32:], "entry 1")
+	copy(in[39:], salt)
+	return sha256.Sum256(in[:])
 }
 
 // keyCommitment binds the record to one key. The cipher alone does not: whoever writes a ledger could craft a text that opens to two
@@ -66,36 +66,66 @@ type Sealed struct {
 	Content []byte // sealed prompt and answer; nil when none is kept
 }
 
+// Sealer seals entries. It keeps what can be used again, and belongs to one goroutine at a time.
+type Sealer struct {
+	hash   hash.Hash
+	random [1024]byte // drawn at once: asking the system for each salt costs as much as sealing
+	unused int        // bytes of random that are left
+}
+
+// NewSealer makes one.
+func NewSealer() *Sealer { return &Sealer{hash: sha256.New()} }
+
+func (s *Sealer) salt(into []byte) {
+	if s.unused < len(into) {
+		_, _ = rand.Read(s.random[:]) // never fails
+		s.unused = len(s.random)
+	}
+	from := len(s.random) - s.unused
+	s.unused -= copy(into, s.random[from:])
+	clear(s.random[from : from+len(into)])
+}
+
+// Commit makes the commitment of a text, with a fresh salt.
+func (s *Sealer) Commit(text []byte) (c Commitment) {
+	s.salt(c.Salt[:])
+	s.hash.Reset()
+	s.hash.Write(c.Salt[:])
+	s.hash.Write(text)
+	s.hash.Sum(c.Sum[:0])
+	return c
+}
+
 // Seal writes the entry as a record under the person's key. The row comes filled in but for what the entry says itself. Content is
 // sealed when keep is set.
-func Seal(e *Entry, row Row, id KeyID, person *Key, keep bool) (*Sealed, error) {
+func (s *Sealer) Seal(e *Entry, row Row, id KeyID, person *Key, keep bool) (Sealed, error) {
 	var salt [saltSize]byte
-	_, _ = rand.Read(salt[:]) // never fails
+	s.salt(salt[:])
 	key := entryKey(person, salt[:])
+	out := Sealed{Row: row}
 	aead, err := chacha20poly1305.NewX(key[:])
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	s := &Sealed{Row: row}
 	if keep && len(e.Prompt.Content)+len(e.Answer.Content) > 0 {
-		s.Row.Flags |= HasContent
+		out.Row.Flags |= HasContent
 		plain := make([]byte, 0, len(e.Prompt.Content)+len(e.Answer.Content)+10+chacha20poly1305.Overhead)
 		plain = binary.AppendUvarint(plain, uint64(len(e.Prompt.Content)))
 		plain = append(append(plain, e.Prompt.Content...), e.Answer.Content...)
 		n := nonce(salt[:], labelContent)
-		s.Content = aead.Seal(plain[:0], n[:], plain, nil)
+		out.Content = aead.Seal(plain[:0], n[:], plain, nil)
 	} else {
-		s.Row.Flags &^= HasContent
+		out.Row.Flags &^= HasContent
 	}
 
 	leaf := make([]byte, 0, 512)
-	leaf = appendRow(leaf, &s.Row)
+	leaf = appendRow(leaf, &out.Row)
 	leaf = binary.BigEndian.AppendUint64(leaf, uint64(id))
 	leaf = append(leaf, salt[:]...)
 	commitment := keyCommitment(&key)
 	leaf = append(leaf, commitment[:]...)
-	if s.Content != nil {
-		sum := sha256.Sum256(s.Content)
+	if out.Content != nil {
+		sum := sha256.Sum256(out.Content)
 		leaf = append(leaf, sum[:]...)
 	}
 	head := len(leaf)
@@ -104,8 +134,8 @@ func Seal(e *Entry, row Row, id KeyID, person *Key, keep bool) (*Sealed, error) 
 	if need := len(leaf) + chacha20poly1305.Overhead; cap(leaf) < need {
 		leaf = append(make([]byte, 0, need), leaf...)
 	}
-	s.Leaf = leaf[:head+len(aead.Seal(leaf[head:head], n[:], leaf[head:], leaf[:head]))]
-	return s, nil
+	out.Leaf = leaf[:head+len(aead.Seal(leaf[head:head], n[:], leaf[head:], leaf[:head]))]
+	return out, nil
 }
 
 // Record is a parsed leaf, still sealed. Its slices are part of the leaf.

@@ -107,13 +107,23 @@ const cacheSums = 4096
 
 // Adder adds calls to the sums on disk, a batch at a time. It belongs to one goroutine.
 type Adder struct {
-	cache map[key]Sum // as on disk
-	batch map[key]*Sum
+	cache map[key]Sum    // as on disk
+	like  map[alike]*Sum // the batch, calls that differ in no dimension together
+	last  alike          // of like: calls come in runs
+	into  *Sum
+	batch map[key]*Sum // the batch, as it is written
 	free  []*Sum
 }
 
+type alike struct {
+	hour   uint32
+	values [dimensions]uint32
+}
+
 // NewAdder starts without any sum in memory.
-func NewAdder() *Adder { return &Adder{cache: map[key]Sum{}, batch: map[key]*Sum{}} }
+func NewAdder() *Adder {
+	return &Adder{cache: map[key]Sum{}, like: map[alike]*Sum{}, batch: map[key]*Sum{}}
+}
 
 // Add takes a call into the batch.
 func (a *Adder) Add(r *record.Row) {
@@ -121,22 +131,43 @@ func (a *Adder) Add(r *record.Row) {
 		return
 	}
 	s := Of(r)
-	hour := HourOf(r.Time)
-	for dim, value := range [dimensions]uint32{0, r.User, r.Model, r.Provider, r.App, uint32(r.Status), r.Caller} {
-		a.add(key{false, hour, Dimension(dim), value}, &s)
-		a.add(key{true, hour / hourPerDay, Dimension(dim), value}, &s)
+	k := alike{HourOf(r.Time), [dimensions]uint32{0, r.User, r.Model, r.Provider, r.App, uint32(r.Status), r.Caller}}
+	if a.into == nil || k != a.last {
+		into := a.like[k]
+		if into == nil {
+			into = a.fresh()
+			a.like[k] = into
+		}
+		a.last, a.into = k, into
+	}
+	a.into.Add(&s)
+}
+
+func (a *Adder) fresh() *Sum {
+	n := len(a.free)
+	if n == 0 {
+		return new(Sum)
+	}
+	s := a.free[n-1]
+	a.free = a.free[:n-1]
+	*s = Sum{}
+	return s
+}
+
+// spread breaks the batch down by hour, day and dimension.
+func (a *Adder) spread() {
+	for k, s := range a.like {
+		for dim, value := range k.values {
+			a.add(key{false, k.hour, Dimension(dim), value}, s)
+			a.add(key{true, k.hour / hourPerDay, Dimension(dim), value}, s)
+		}
 	}
 }
 
 func (a *Adder) add(k key, s *Sum) {
 	into := a.batch[k]
 	if into == nil {
-		if n := len(a.free); n > 0 {
-			into, a.free = a.free[n-1], a.free[:n-1]
-			*into = Sum{}
-		} else {
-			into = new(Sum)
-		}
+		into = a.fresh()
 		a.batch[k] = into
 	}
 	into.Add(s)
@@ -144,9 +175,10 @@ func (a *Adder) add(k key, s *Sum) {
 
 // Write puts the batch's sums into the transaction. After the commit, Done or Undo must follow.
 func (a *Adder) Write(tx *store.Tx) error {
-	if len(a.batch) == 0 {
+	if len(a.like) == 0 {
 		return nil
 	}
+	a.spread()
 	keys := make([]key, 0, len(a.batch))
 	for k := range a.batch {
 		keys = append(keys, k)
@@ -202,10 +234,15 @@ func (a *Adder) Done() {
 
 // Undo forgets the batch; what is to be written again is added again. Sums in memory are those on disk before it.
 func (a *Adder) Undo() {
-	for k, s := range a.batch {
+	for _, s := range a.batch {
 		a.free = append(a.free, s)
-		delete(a.batch, k)
 	}
+	for _, s := range a.like {
+		a.free = append(a.free, s)
+	}
+	clear(a.batch)
+	clear(a.like)
+	a.into = nil
 }
 
 // Forget drops the sums in memory, when the file may hold others.
