@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -47,12 +48,14 @@ type conn struct {
 	quiet func() bool // open, and nothing to read
 	since time.Time   // idle since
 	left  int64       // bytes of the head that may still be read; negative: a body, no bound
+	err   error       // that reading ended with
 }
 
 // Read is what br reads through: it bounds the head of an answer.
 func (c *conn) Read(p []byte) (int, error) {
 	if c.left == 0 {
-		return 0, fmt.Errorf("the head of the answer is over %d KiB", maxHead>>10)
+		c.err = fmt.Errorf("the head of the answer is over %d KiB", maxHead>>10)
+		return 0, c.err
 	}
 	if c.left > 0 && int64(len(p)) > c.left {
 		p = p[:c.left]
@@ -60,6 +63,9 @@ func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if c.left > 0 {
 		c.left -= int64(n)
+	}
+	if err != nil {
+		c.err = err
 	}
 	return n, err
 }
@@ -172,20 +178,21 @@ var errSilent = errors.New("the server closed the connection without an answer")
 
 func (c *conn) roundTrip(ctx context.Context, call *Call) (*Response, error) {
 	stop := context.AfterFunc(ctx, func() { c.Conn.Close() })
+	var own sourceError
 	fail := func(op string, err error) (*Response, error) {
 		stop()
 		c.Conn.Close()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if errors.Is(err, os.ErrDeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) && !errors.As(err, &own) {
 			err = ErrTimeout
 		}
 		return nil, fmt.Errorf("%s: %w", op, err)
 	}
 	// A server may answer before it has read all of a body, and close: then writing fails, but the answer can be read.
 	werr := c.write(call)
-	if werr != nil && !errors.Is(werr, syscall.EPIPE) && !errors.Is(werr, syscall.ECONNRESET) {
+	if werr != nil && (errors.As(werr, &own) || !errors.Is(werr, syscall.EPIPE) && !errors.Is(werr, syscall.ECONNRESET)) {
 		return fail("send request", werr)
 	}
 	if call.FirstByte > 0 {
@@ -205,8 +212,12 @@ func (c *conn) roundTrip(ctx context.Context, call *Call) (*Response, error) {
 	for range 8 { // 1xx answers may come first
 		var err error
 		if hr, err = http.ReadResponse(c.br, &http.Request{Method: call.Method}); err != nil {
-			if err == io.ErrUnexpectedEOF || err == io.EOF {
+			// When the connection fails in the middle of a line, ReadResponse complains of the line.
+			switch {
+			case c.err == io.EOF:
 				err = fmt.Errorf("the answer broke off in its head: %w", io.ErrUnexpectedEOF)
+			case c.err != nil:
+				err = c.err
 			}
 			return fail("read answer", err)
 		}
@@ -237,6 +248,9 @@ func (c *conn) write(call *Call) error {
 		return errors.New("a control character or space in the request line")
 	}
 	for k, vs := range call.Header {
+		if err := checkName(k); err != nil {
+			return err
+		}
 		for _, v := range vs {
 			for i := range len(v) {
 				if v[i] < ' ' && v[i] != '\t' || v[i] == 0x7f {
@@ -287,14 +301,31 @@ func (c *conn) write(call *Call) error {
 // sendTimeout bounds a write of a request's body, each piece of a source anew.
 const sendTimeout = 60 * time.Second
 
+// sourceError is an error of the caller's own body. Its cause may look like one of the server's: a reset, a deadline.
+type sourceError struct{ error }
+
+func (e sourceError) Unwrap() error { return e.error }
+
+// source marks the errors of r.
+type source struct{ r io.Reader }
+
+func (s source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	if err != nil && err != io.EOF {
+		err = sourceError{err}
+	}
+	return n, err
+}
+
 // writeSource sends a body of any length as it comes from the caller.
 func (c *conn) writeSource(head []byte, call *Call) error {
 	if _, err := c.Conn.Write(head); err != nil {
 		return err
 	}
 	w := &pieces{c: c.Conn}
+	src := source{call.Source}
 	if call.Length >= 0 {
-		n, err := io.Copy(w, io.LimitReader(call.Source, call.Length))
+		n, err := io.Copy(w, io.LimitReader(src, call.Length))
 		if err == nil && n < call.Length {
 			err = io.ErrUnexpectedEOF
 		}
@@ -302,7 +333,7 @@ func (c *conn) writeSource(head []byte, call *Call) error {
 	}
 	buf := make([]byte, 64<<10)
 	for {
-		n, err := call.Source.Read(buf)
+		n, err := src.Read(buf)
 		if n > 0 {
 			if _, werr := fmt.Fprintf(w, "%x\r\n%s\r\n", n, buf[:n]); werr != nil {
 				return werr
@@ -333,6 +364,25 @@ func bodyLength(ps [][]byte) (n int64) {
 	return n
 }
 
+// checkName refuses what is no name of a header (RFC 9110, section 5.6.2), and those by which write itself says where the
+// request goes and where it ends.
+func checkName(k string) error {
+	for i := range len(k) {
+		if c := k[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"(),/:;<=>?@[\\]{}", c) >= 0 {
+			return fmt.Errorf("%q is not the name of a header", k)
+		}
+	}
+	switch len(k) {
+	case 0:
+		return errors.New("a header without a name")
+	case len("Host"), len("Content-Length"), len("Transfer-Encoding"):
+		if strings.EqualFold(k, "Host") || strings.EqualFold(k, "Content-Length") || strings.EqualFold(k, "Transfer-Encoding") {
+			return fmt.Errorf("the header %q is not the caller's to set", k)
+		}
+	}
+	return nil
+}
+
 func clean(s string) bool {
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] == 0x7f {
@@ -355,25 +405,24 @@ type wireBody struct {
 	until time.Time // the read deadline in force for idle
 }
 
-func (b *wireBody) setIdle(d time.Duration) {
-	b.idle, b.until = d, time.Time{}
-	if d <= 0 && b.timed && !b.done {
-		b.c.Conn.SetReadDeadline(time.Time{})
-		b.timed = false
-	}
-}
+func (b *wireBody) setIdle(d time.Duration) { b.idle, b.until = d, time.Time{} }
 
 func (b *wireBody) Read(p []byte) (int, error) {
 	if b.done {
 		return 0, io.EOF
 	}
-	if b.idle > 0 && b.c.br.Buffered() == 0 {
-		// Moving the deadline costs a timer each time, so it is moved only when a good part of it is used up.
+	switch {
+	case b.idle > 0:
+		// Moving the deadline costs a timer each time, so it is moved only when a good part of it is used up. What is buffered does
+		// not make up for that: it may be half of a chunk's length, and then the connection is read all the same.
 		if now := time.Now(); b.until.Sub(now) < b.idle-b.idle/8 {
 			b.until = now.Add(b.idle)
 			b.c.Conn.SetReadDeadline(b.until)
 			b.timed = true
 		}
+	case b.timed: // that of the first byte
+		b.c.Conn.SetReadDeadline(time.Time{})
+		b.timed = false
 	}
 	n, err := b.src.Read(p)
 	switch {
@@ -389,6 +438,8 @@ func (b *wireBody) Read(p []byte) (int, error) {
 		err = context.Cause(b.ctx)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ErrTimeout
+	case b.c.err == io.EOF:
+		err = io.ErrUnexpectedEOF // also where net/http has words of its own for it
 	}
 	return n, err
 }
@@ -399,8 +450,9 @@ func (b *wireBody) finish(whole bool) {
 		return
 	}
 	b.done = true
-	// Where stop finds that the context has ended, the connection is being closed.
-	if !b.stop() || !whole || !b.keep {
+	// Where stop finds that the context has ended, the connection is being closed. What comes after the answer's end would be
+	// taken for the next call's answer, which may be another caller's.
+	if !b.stop() || !whole || !b.keep || b.c.br.Buffered() > 0 {
 		b.c.Conn.Close()
 		return
 	}

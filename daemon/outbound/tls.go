@@ -22,7 +22,11 @@ func (c *Client) viaTransport(ctx context.Context, call *Call) (*Response, error
 	ctx, cancel := context.WithCancelCause(ctx)
 	w := &watch{cancel: cancel}
 	w.setIdle(call.FirstByte)
-	req := (&http.Request{Method: call.Method, URL: u, Host: c.base.Host, Header: call.Header, ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	header := call.Header
+	if header == nil {
+		header = http.Header{}
+	}
+	req := (&http.Request{Method: call.Method, URL: u, Host: c.base.Host, Header: header, ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	switch {
 	case call.Source != nil:
 		req.Body, req.ContentLength = io.NopCloser(call.Source), call.Length
@@ -48,7 +52,7 @@ func (c *Client) viaTransport(ctx context.Context, call *Call) (*Response, error
 		return nil, err
 	}
 	w.ctx, w.rc = ctx, res.Body
-	w.again()
+	w.setIdle(0) // that was for the first byte
 	return &Response{Status: res.StatusCode, Header: res.Header, Length: res.ContentLength, body: w}, nil
 }
 
