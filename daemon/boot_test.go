@@ -208,6 +208,10 @@ func serve(t testing.TB, answer func(c net.Conn, r *http.Request, body string) b
 					if err != nil {
 						return
 					}
+					if r.URL.Path == "/api/tags" && strings.HasPrefix(r.UserAgent(), "ollama/") {
+						reply(c, "application/json", `{"models":[]}`) // Corral itself asks which models there are
+						continue
+					}
 					u.mu.Lock()
 					u.got = append(u.got, r)
 					u.mu.Unlock()

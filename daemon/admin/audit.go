@@ -28,8 +28,8 @@ type VerifyStep struct {
 	Error  string               `json:"error,omitempty"`
 }
 
-// auditFilter chooses entries.
-type auditFilter struct {
+// EntryFilter chooses entries. It is exported because huma does not look into embedded types that are not.
+type EntryFilter struct {
 	From     time.Time `query:"from" doc:"calls that began at this time or later"`
 	To       time.Time `query:"to" doc:"calls that began before this time"`
 	Request  string    `query:"request" doc:"request id"`
@@ -44,7 +44,7 @@ type auditFilter struct {
 	Last     int       `query:"last" minimum:"0" maximum:"100000" doc:"the newest so many; 0: all"`
 }
 
-func (in *auditFilter) filter() (ledger.Filter, error) {
+func (in *EntryFilter) filter() (ledger.Filter, error) {
 	f := ledger.Filter{From: in.From, To: in.To, RequestID: in.Request, Caller: in.Caller, User: in.User, App: in.App, Model: in.Model,
 		Provider: in.Provider, Status: in.Status, Calls: in.Calls, Last: in.Last}
 	for _, name := range in.Flags {
@@ -71,7 +71,7 @@ type entryInput struct {
 type entryOutput struct{ Body *Entry }
 
 type exportInput struct {
-	auditFilter
+	EntryFilter
 	Format string `query:"format" enum:"jsonl,ocsf" default:"jsonl"`
 }
 
@@ -127,7 +127,7 @@ func audit(api huma.API, o Options) {
 			return &ledgerStatusOutput{s}, err
 		})
 	huma.Register(api, get("list-entries", "/audit/entries", "Entries of the ledger, oldest first"),
-		func(ctx context.Context, in *auditFilter) (*entriesOutput, error) {
+		func(ctx context.Context, in *EntryFilter) (*entriesOutput, error) {
 			f, err := in.filter()
 			if err != nil {
 				return nil, err
@@ -179,7 +179,7 @@ func audit(api huma.API, o Options) {
 			return stream("application/json", func(w io.Writer) error { _, err := w.Write(bundle); return err }), nil
 		})
 	huma.Register(api, get("follow-entries", "/audit/follow", "Entries as they come, one JSON object a line"),
-		func(_ context.Context, in *auditFilter) (*huma.StreamResponse, error) {
+		func(_ context.Context, in *EntryFilter) (*huma.StreamResponse, error) {
 			f, err := in.filter()
 			if err != nil {
 				return nil, err

@@ -58,18 +58,27 @@ func (c *Client) Entry(ctx context.Context, id string) (*admin.Entry, error) {
 
 // Follow calls f for each entry that q chooses, and for new ones as they come, until ctx ends.
 func (c *Client) Follow(ctx context.Context, q Query, f func(*admin.Entry) error) error {
-	return c.each(ctx, http.MethodGet, q.on("/audit/follow"), func(d *json.Decoder) error {
+	return c.each(ctx, http.MethodGet, q.on("/audit/follow"), decoded(f))
+}
+
+func decoded(f func(*admin.Entry) error) func(*json.Decoder) error {
+	return func(d *json.Decoder) error {
 		e := new(admin.Entry)
 		if err := d.Decode(e); err != nil {
 			return err
 		}
 		return f(e)
-	})
+	}
 }
 
 // Export writes the entries that q chooses to w.
 func (c *Client) Export(ctx context.Context, q Query, w io.Writer) error {
 	return c.copy(ctx, q.on("/audit/export"), w)
+}
+
+// ExportEntries calls f for each entry that q chooses, oldest first.
+func (c *Client) ExportEntries(ctx context.Context, q Query, f func(*admin.Entry) error) error {
+	return c.each(ctx, http.MethodGet, q.on("/audit/export"), decoded(f))
 }
 
 // Prove writes a proof of one entry to w.

@@ -14,7 +14,8 @@ import (
 // Provider is one Ollama server.
 type Provider struct {
 	*relay.Relay
-	api *api.Client
+	api     *api.Client
+	digests digests
 }
 
 // New makes a Provider of o, of which Server, Hint and Path are filled in here.
@@ -23,14 +24,51 @@ func New(o relay.Options) *Provider {
 	o.Hint = "Start it with `ollama serve`, or set the provider's url in corral.yaml."
 	o.Path = func(r *llm.Request) string { return o.Base.EscapedPath() + r.Path }
 	base := *o.Base
-	return &Provider{Relay: relay.New(o), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
+	p := &Provider{Relay: relay.New(o), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
+	p.digests.fetch = p.list
+	return p
 }
 
 // Speaks is true for everything: Ollama relays what it knows and answers 404 to the rest, as it would without Corral.
 func (p *Provider) Speaks(*llm.Endpoint) bool { return true }
 
+// Serve relays r and notes the digest of the model that answered.
+func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+	reply, err := p.Relay.Serve(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	switch r.Endpoint.Task {
+	case llm.Generate, llm.Embed:
+		if reply.Status < 300 {
+			reply.Digest = p.digests.of(ctx, reply.Model)
+		}
+	case llm.Manage:
+		p.digests.changed()
+	}
+	return reply, nil
+}
+
+func (p *Provider) list(ctx context.Context) (map[string]string, error) {
+	list, err := p.api.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]string, len(list.Models))
+	for _, m := range list.Models {
+		known[m.Name] = m.Digest
+	}
+	return known, nil
+}
+
 // Probe asks for the server's version.
 func (p *Provider) Probe(ctx context.Context) error {
 	_, err := p.api.Version(ctx)
 	return err
+}
+
+// Close lets go of idle connections.
+func (p *Provider) Close() {
+	p.digests.close()
+	p.Relay.Close()
 }
