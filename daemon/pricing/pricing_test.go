@@ -1,0 +1,122 @@
+package pricing
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"corral/store/ledger/record"
+)
+
+func table(t *testing.T, o Options) *Table {
+	t.Helper()
+	tab, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tab
+}
+
+func TestCost(t *testing.T) {
+	tab := table(t, Options{
+		Overrides: []Price{
+			{Provider: "groq", Model: "llama-3.3-70b", Rates: Rates{Input: USD(0.59), Output: USD(0.79)}, Source: "config"},
+			{Provider: "work", Model: "gpt-4o", Rates: Rates{Input: USD(1), Output: USD(1)}, Source: "config"},
+		},
+		Local: Local{Watts: 200, USDPerKWh: 0.30},
+	})
+	for name, c := range map[string]struct {
+		call Call
+		want record.Money
+	}{
+		"a thousand in, a hundred out":   {Call{Kind: "openai", Model: "gpt-4o-mini", Use: Use{Input: 1000, Output: 100}}, record.Nano(210_000)},
+		"a snapshot":                     {Call{Kind: "openai", Model: "gpt-4o-mini-2024-07-18", Use: Use{Input: 1000}}, record.Nano(150_000)},
+		"a snapshot of the other form":   {Call{Kind: "anthropic", Model: "claude-sonnet-4-5-20250929", Use: Use{Input: 1000}}, record.Nano(3_000_000)},
+		"latest":                         {Call{Kind: "anthropic", Model: "claude-3-5-haiku-latest", Use: Use{Output: 1000}}, record.Nano(4_000_000)},
+		"a router's prefix":              {Call{Kind: "openai", Model: "openai/gpt-4o", Use: Use{Input: 1000}}, record.Nano(2_500_000)},
+		"Bedrock's name":                 {Call{Model: "us.anthropic.claude-sonnet-4-20250514-v1:0", Use: Use{Input: 1000}}, record.Nano(3_000_000)},
+		"one token":                      {Call{Model: "gpt-5-nano", Use: Use{Input: 1}}, record.Nano(50)},
+		"cached input":                   {Call{Model: "gpt-4o", Use: Use{Input: 1000, CachedInput: 1000}}, record.Nano(1_250_000)},
+		"cache written":                  {Call{Model: "claude-opus-4-1", Use: Use{Input: 100, CachedInput: 10, CacheWrite: 40, Output: 1}}, record.Nano(50*15_000 + 10*1_500 + 40*18_750 + 75_000)},
+		"short of the long rate":         {Call{Model: "gemini-2.5-pro", Use: Use{Input: 200_000}}, record.Nano(250_000_000)},
+		"the long rate":                  {Call{Model: "gemini-2.5-pro", Use: Use{Input: 200_001, Output: 1}}, record.Nano(200_001*2_500 + 15_000)},
+		"an override":                    {Call{Provider: "groq", Kind: "openai", Model: "llama-3.3-70b", Use: Use{Input: 100, Output: 100}}, record.Nano(138_000)},
+		"an override of one provider":    {Call{Provider: "work", Kind: "openai", Model: "gpt-4o", Use: Use{Input: 1000}}, record.Nano(1_000_000)},
+		"and not of another":             {Call{Provider: "openai", Kind: "openai", Model: "gpt-4o", Use: Use{Input: 1000}}, record.Nano(2_500_000)},
+		"an unknown model":               {Call{Model: "gpt-99", Use: Use{Input: 1000}}, record.Money{}},
+		"a longer name is another model": {Call{Model: "gpt-4o-mini-tts", Use: Use{Input: 1000}}, record.Money{}},
+		"counts that were not told":      {Call{Model: "gpt-4o", Use: Use{Input: -1, Output: -1}}, record.Money{}},
+		"an embedding has no output":     {Call{Model: "text-embedding-3-small", Use: Use{Input: 1000, Output: -1}}, record.Nano(20_000)},
+		"huge counts":                    {Call{Model: "gpt-4o", Use: Use{Input: math.MaxInt64, Output: 1}}, record.Money{}},
+		"more cached than there is":      {Call{Model: "gpt-4o", Use: Use{Input: 10, CachedInput: 11}}, record.Money{}},
+		"local, by power":                {Call{Local: true, Model: "llama3.2", Duration: time.Hour}, record.Nano(60_000_000)},
+		"local, a tenth of a second":     {Call{Local: true, Model: "llama3.2", Duration: 100 * time.Millisecond}, record.Nano(1667)},
+		"local, a clock that went back":  {Call{Local: true, Model: "llama3.2", Duration: -time.Second}, record.Money{}},
+		"as many as are believed of one": {Call{Model: "o1", Use: Use{Output: maxTokens}}, record.Nano(maxTokens * 60_000)},
+	} {
+		if got := tab.Cost(c.call); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+func TestALocalModelIsFreeWithoutALocalPriceAndComparedWithTheCloud(t *testing.T) {
+	tab := table(t, Options{Baseline: "claude-haiku-4-5"})
+	if got := tab.Cost(Call{Local: true, Model: "llama3.2", Duration: time.Minute}); got != record.Nano(0) {
+		t.Errorf("cost %+v", got)
+	}
+	if got := tab.Baseline(Use{Input: 1000, CachedInput: 900, Output: 100}); got != record.Nano(1_500_000) {
+		t.Errorf("baseline %+v", got)
+	}
+	if tab.BaselineModel() != "claude-haiku-4-5" {
+		t.Error(tab.BaselineModel())
+	}
+}
+
+func TestAnUnknownModelIsNamedOnce(t *testing.T) {
+	var named []string
+	tab := table(t, Options{Unknown: func(m string) { named = append(named, m) }})
+	for range 3 {
+		tab.Cost(Call{Model: "new-model"})
+		tab.Cost(Call{Model: "gpt-4o"})
+	}
+	if got := strings.Join(named, " "); got != "new-model" {
+		t.Errorf("named %q", got)
+	}
+	if got := tab.Unknown(); len(got) != 1 || got[0] != "new-model" {
+		t.Errorf("Unknown: %v", got)
+	}
+}
+
+func TestBadOptionsAreExplained(t *testing.T) {
+	for name, o := range map[string]Options{
+		"baseline":       {Baseline: "no-such-model"},
+		"negative price": {Overrides: []Price{{Model: "x", Rates: Rates{Input: -1}}}},
+		"negative power": {Local: Local{Watts: -1}},
+		"no number":      {Local: Local{USDPerHour: math.NaN()}},
+	} {
+		if _, err := New(o); err == nil {
+			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestTheTableIsWellFormed(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range builtin() {
+		if seen[p.Model] {
+			t.Errorf("%s is there twice", p.Model)
+		}
+		seen[p.Model] = true
+		if p.Input <= 0 || p.Output < 0 || p.CachedInput > p.Input || p.Read == "" || !strings.HasPrefix(p.Source, "https://") {
+			t.Errorf("%+v", p)
+		}
+		if canonical(p.Model) != p.Model {
+			t.Errorf("%s is not canonical: it would never be found by its dated name", p.Model)
+		}
+	}
+	if list := table(t, Options{}).List(); len(list) != len(seen) {
+		t.Errorf("List has %d rows of %d", len(list), len(seen))
+	}
+}
