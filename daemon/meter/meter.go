@@ -18,6 +18,7 @@ import (
 	"github.com/VictoriaMetrics/metrics"
 
 	"corral/daemon/llm"
+	"corral/daemon/tokens"
 	"corral/store/ledger/record"
 )
 
@@ -54,13 +55,14 @@ type Meter struct {
 	o      Options
 	inside atomic.Int64
 	series *series
-	later  chan struct{} // a place for each large prompt that is being hashed after its call
+	count  tokens.Counter
+	later  chan struct{} // a place for each call that is being written down after its end
 	wg     sync.WaitGroup
 }
 
 const (
-	largePrompt = 64 << 10 // bytes: hashing more takes longer than the next call should wait
-	maxLater    = 8
+	largePrompt = 64 << 10 // bytes: hashing more takes longer than the caller's next call should wait
+	maxLater    = 8        // calls that are written down after their end at the same time; more are written down at once
 )
 
 // New makes a Meter.
@@ -164,10 +166,15 @@ func (c *call) takeDown() {
 		c.answer = record.NewCommitter()
 	}
 	c.answer.Write(c.piece)
-	if c.rules.Keep && len(c.kept) <= maxKept {
+	if (c.rules.Keep || c.mayNotTell()) && len(c.kept) <= maxKept {
 		c.kept = append(c.kept, c.piece...)
 	}
 	c.piece = nil
+}
+
+// mayNotTell says that the target may leave the tokens of this answer untold, so that they have to be counted here.
+func (c *call) mayNotTell() bool {
+	return c.reply.Stream && c.r.Endpoint.Task == llm.Generate && c.r.Endpoint.Dialect == llm.OpenAI
 }
 
 func (c *call) More() bool       { return c.body.More() }
@@ -199,35 +206,49 @@ func (c *call) write() error {
 	m := c.m
 	m.inside.Add(-1)
 	o := c.outcome()
-	m.series.count(c.r, o)
-	m.line(c.r, o)
-	entry := c.entry(o)
-	if c.rules.Strict {
-		c.commitPrompt(&entry)
-		// The caller may leave, but what was answered must be on record all the same.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 30*time.Second)
-		defer cancel()
-		return c.appended(m.o.Ledger.AppendStrict(ctx, entry))
-	}
-	if len(c.r.Body) > largePrompt {
+	if !c.rules.Strict && (len(c.r.Body) > largePrompt || o.uncounted) {
 		select {
 		case m.later <- struct{}{}:
 			release := c.r.Release
 			c.r.Release = nil // the body is looked at until then
 			m.wg.Go(func() {
-				c.commitPrompt(&entry)
+				defer func() { <-m.later }()
+				c.settle(o)
 				if release != nil {
 					release()
 				}
-				<-m.later
-				c.appended(m.o.Ledger.Append(entry))
 			})
 			return nil
 		default:
 		}
 	}
+	return c.settle(o)
+}
+
+// settle counts what the target did not, and writes the call down.
+func (c *call) settle(o *outcome) error {
+	m := c.m
+	if o.uncounted {
+		if u, err := m.count.Usage(c.r.Body, c.kept); err == nil {
+			o.usage.Input, o.usage.Output, o.estimated = u.Input, u.Output, true
+		} else {
+			m.o.Log.Warn("cannot count the tokens of a call", "request_id", c.r.ID, "cause", err)
+		}
+	}
+	if t := c.r.Endpoint.Task; t == llm.Generate || t == llm.Embed {
+		o.cost, o.baseline = m.o.Prices.Cost(c.r.Target, o.model, o.usage, o.took)
+	}
+	m.series.count(c.r, o)
+	m.line(c.r, o)
+	entry := c.entry(o)
 	c.commitPrompt(&entry)
-	return c.appended(m.o.Ledger.Append(entry))
+	if !c.rules.Strict {
+		return c.appended(m.o.Ledger.Append(entry))
+	}
+	// The caller may leave, but what was answered must be on record all the same.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 30*time.Second)
+	defer cancel()
+	return c.appended(m.o.Ledger.AppendStrict(ctx, entry))
 }
 
 // commitPrompt binds the entry to the prompt.
@@ -264,6 +285,8 @@ type outcome struct {
 	bytes           int64
 	stream          bool
 	cost, baseline  record.Money
+	uncounted       bool // the target did not tell its tokens
+	estimated       bool // they were counted here
 }
 
 func (c *call) outcome() *outcome {
@@ -275,9 +298,7 @@ func (c *call) outcome() *outcome {
 	if c.err != nil {
 		o.status = c.err.Status()
 	}
-	if c.r.Endpoint.Task == llm.Generate || c.r.Endpoint.Task == llm.Embed {
-		o.cost, o.baseline = c.m.o.Prices.Cost(c.r.Target, o.model, o.usage, o.took)
-	}
+	o.uncounted = c.reply != nil && o.usage.Input < 0 && o.usage.Output < 0 && o.status < 300 && c.mayNotTell()
 	return o
 }
 
@@ -289,14 +310,20 @@ func (c *call) entry(o *outcome) record.Entry {
 		Caller: r.Caller.Key, User: r.Caller.User, App: r.Caller.App, Peer: r.Caller.Remote,
 		Dialect: r.Endpoint.Dialect.String(), Operation: r.Endpoint.Name, ModelAsked: r.Model, ModelAnswered: o.model, ModelDigest: o.digest,
 		Provider: o.provider, Route: o.route, Status: o.status, Duration: o.took, FirstToken: o.first,
-		Tokens: record.Tokens{Input: o.usage.Input, Output: o.usage.Output, CachedInput: o.usage.Cached, Reasoning: o.usage.Reasoning},
+		Tokens: record.Tokens{Input: o.usage.Input, Output: o.usage.Output, CachedInput: o.usage.Cached, Reasoning: o.usage.Reasoning, Estimated: o.estimated},
 		Cost:   o.cost, Baseline: o.baseline, Left: r.Target.Away, Attempts: 1,
 	}
 	if c.answer != nil {
-		e.Answer = record.Text{Commitment: c.answer.Commitment(), Content: c.kept}
+		e.Answer = record.Text{Commitment: c.answer.Commitment()}
+		if c.rules.Keep {
+			e.Answer.Content = c.kept
+		}
 	}
 	if o.stream {
 		e.Flags |= record.Streamed
+	}
+	if o.estimated {
+		e.Flags |= record.Estimated
 	}
 	if r.Target.Away != "" && c.reply != nil {
 		e.Flags |= record.LeftDevice
@@ -349,6 +376,9 @@ func (m *Meter) line(r *llm.Request, o *outcome) {
 	}
 	if o.usage.Output >= 0 {
 		attrs = append(attrs, slog.Int64("tokens_out", o.usage.Output))
+	}
+	if o.estimated {
+		attrs = append(attrs, slog.Bool("tokens_estimated", true))
 	}
 	attrs = append(attrs, slog.Int64("bytes", o.bytes))
 	if r.Caller.KeyName != "" {
