@@ -1,0 +1,146 @@
+package ledger_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"corral/store"
+	"corral/store/ledger"
+	"corral/store/ledger/ledgertest"
+)
+
+// smallDisk mounts 12 MB of memory as a disk. Without the right to mount, the test is skipped, unless CORRAL_TEST_STRICT forbids that.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m,mode=0700"); err != nil {
+		if os.Getenv("CORRAL_TEST_STRICT") == "1" {
+			t.Fatalf("mount a small disk: %v", err)
+		}
+		t.Skipf("mount a small disk: %v (needs root)", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// ballast fills the disk to the last byte.
+func ballast(t *testing.T, dir string) (path string) {
+	t.Helper()
+	path = filepath.Join(dir, "ballast")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	for block := make([]byte, 64<<10); len(block) > 0; block = block[:len(block)/2] {
+		for {
+			if _, err := f.Write(block); err != nil {
+				break
+			}
+		}
+	}
+	return path
+}
+
+func TestAFullDiskRefusesAndRecovers(t *testing.T) {
+	dir := smallDisk(t)
+	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), keepContent)
+	appendCalls(t, l, 0, 50)
+	full := ballast(t, dir)
+	written := 50
+	var err error
+	for n := 50; n < 100_000; n++ { // the file still has free pages
+		e := ledgertest.Call(n)
+		e.User = fmt.Sprintf("new%d", n) // each needs a key and a name
+		if err = l.AppendStrict(ctx(t), e); err != nil {
+			break
+		}
+		written++
+	}
+	if !errors.Is(err, ledger.ErrUnavailable) || !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("after %d entries: %v", written, err)
+	}
+	if l.Err() == nil {
+		t.Error("the ledger calls itself well")
+	}
+	for _, e := range all(t, l, ledger.Filter{Calls: true, Last: 10}) { // reading goes on
+		if e.Erased != "" {
+			t.Errorf("entry %d cannot be read", e.Seq)
+		}
+	}
+	if err := os.Remove(full); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Flush(ctx(t)); err != nil {
+		t.Fatal(err)
+	}
+	appendCalls(t, l, 200_000, 200_010)
+	sound(t, l)
+	if got := total(t, l).Calls; got != uint64(written+11) { // and the one that failed first
+		t.Errorf("%d calls are there, want %d", got, written+11)
+	}
+	closeAll()
+	sound(t, ledgertest.Open(t, dir, nil))
+}
+
+func TestAFullDiskGoesOnWithAGap(t *testing.T) {
+	dir := smallDisk(t)
+	l, closeAll := ledgertest.OpenWith(t, dir, store.Options{}, func(o *ledger.Options) {
+		o.KeepContent, o.OnFailure, o.Queue = true, ledger.Continue, 100
+	})
+	full := ballast(t, dir)
+	const calls = 3000
+	for n := range calls {
+		e := ledgertest.Call(n)
+		e.Prompt.Content = []byte(strings.Repeat("much text ", 500))
+		if err := l.Append(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Remove(full); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Flush(ctx(t)); err != nil {
+		t.Fatal(err)
+	}
+	v := sound(t, l)
+	missed := uint64(0)
+	for _, g := range v.Gaps {
+		missed += g.Calls
+	}
+	if got := total(t, l).Calls; got+missed != calls || missed == 0 {
+		t.Errorf("%d written, %d missed of %d", got, missed, calls)
+	}
+	closeAll()
+	sound(t, ledgertest.Open(t, dir, nil))
+}
+
+func TestADiskThatIsFullAtTheStartSaysSo(t *testing.T) {
+	dir := smallDisk(t)
+	full := ballast(t, dir)
+	db, err := store.Open(dir, store.Options{})
+	if err == nil {
+		_, err = ledger.Open(db, ledgertest.Options(dir))
+		_ = db.Close()
+	}
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Errorf("got %v", err)
+	}
+	// What was half begun does not stand in the way.
+	if err := os.Remove(full); err != nil {
+		t.Fatal(err)
+	}
+	l := ledgertest.Open(t, dir, nil)
+	appendCalls(t, l, 0, 10)
+	sound(t, l)
+}
