@@ -123,7 +123,7 @@ func (b *anthropicBlock) heard() (part, error) {
 		if b.Name == "" {
 			return part{}, badAnswer(nil, "it calls a tool without a name")
 		}
-		return part{kind: aCall, id: b.ID, name: b.Name, text: string(b.Input)}, nil
+		return part{kind: aCall, id: b.ID, name: b.Name, text: compact(b.Input)}, nil
 	}
 	return part{}, badAnswer(nil, "it holds a block of type %q, which cannot be carried over", clip(b.Type, 64))
 }
@@ -215,7 +215,7 @@ func (h *anthropicHearing) event(data []byte, f *flow) (bool, error) {
 		return false, h.delta(e.Delta, f)
 	case "content_block_stop":
 		if f.open != none && f.answer.parts[f.open].kind == aCall && f.text.Len() == 0 && given(h.input) {
-			if err := f.piece(string(h.input), nil); err != nil {
+			if err := f.piece(compact(h.input), nil); err != nil {
 				return false, err
 			}
 		}

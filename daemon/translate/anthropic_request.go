@@ -1,7 +1,6 @@
 package translate
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -229,7 +228,7 @@ func (c *chat) anthropicBlocks(content *textOr[anthropicBlock], at string) ([]pa
 		case "redacted_thinking":
 			parts = append(parts, part{kind: aThought, hidden: true, signature: b.Data, signer: Anthropic, field: field + ".redacted_thinking"})
 		case "tool_use":
-			parts = append(parts, part{kind: aCall, id: b.ID, name: b.Name, text: string(bytes.TrimSpace(b.Input)), field: field})
+			parts = append(parts, part{kind: aCall, id: b.ID, name: b.Name, text: compact(b.Input), field: field})
 		case "tool_result":
 			inner, err := c.anthropicBlocks(b.Content, field+".content")
 			if err != nil {
@@ -289,7 +288,8 @@ func encodeAnthropic(c *chat, to Target) ([]byte, error) {
 	if r.MaxTokens == "" {
 		r.MaxTokens = json.Number(strconv.FormatInt(firstPositive(to.MaxTokens, defaultMaxTokens), 10))
 	}
-	r.Temperature, r.TopP, r.TopK = c.anthropicTemperature(), c.takeNumber("top_p"), c.takeNumber("top_k")
+	c.toAnthropicThinking(&r, to)
+	c.toAnthropicSampling(&r)
 	if u := c.take("user"); u != nil {
 		r.Metadata = &anthropicMetadata{u}
 	}
@@ -300,20 +300,26 @@ func encodeAnthropic(c *chat, to Target) ([]byte, error) {
 	case formatJSON:
 		return nil, unsupported(c.format.field, "Anthropic promises JSON only for a schema. Give one in %s, or ask a target that can.", c.format.field)
 	case formatSchema:
-		r.OutputConfig = &anthropicOutput{Format: &anthropicFormat{"json_schema", c.format.schema}}
+		if r.OutputConfig == nil {
+			r.OutputConfig = &anthropicOutput{}
+		}
+		r.OutputConfig.Format = &anthropicFormat{"json_schema", c.format.schema}
 	}
 	for _, t := range c.tools {
 		if !given(t.schema) {
 			t.schema = json.RawMessage(`{"type":"object","properties":{}}`)
 		}
-		r.Tools = append(r.Tools, anthropicTool{Name: t.name, Description: t.description, InputSchema: t.schema, Strict: t.strict})
+		a := anthropicTool{Name: t.name, Description: t.description, InputSchema: t.schema}
+		if t.strict != nil && *t.strict {
+			a.Strict = t.strict
+		}
+		r.Tools = append(r.Tools, a)
 	}
 	if len(r.Tools) > 0 {
 		r.ToolChoice = c.anthropicChoice()
 	} else {
 		c.take("parallel_tool_calls") // says nothing where there is no tool
 	}
-	c.toAnthropicThinking(&r, to)
 	for i := range c.messages {
 		if err := c.toAnthropic(&c.messages[i], &r); err != nil {
 			return nil, err
@@ -329,14 +335,24 @@ func firstPositive(a, b int64) int64 {
 	return b
 }
 
-// anthropicTemperature is the temperature: others' go to 2, Anthropic's to 1.
-func (c *chat) anthropicTemperature() json.Number {
-	t := c.takeNumber("temperature")
-	if f, err := t.Float64(); err == nil && f > 1 {
-		c.warn("temperature")
-		return "1"
+// toAnthropicSampling sets how tokens are chosen. Others' temperatures go to 2, Anthropic's to 1; and it refuses to be told
+// of a temperature or of top_k while it thinks, so these stay among the options that are named as left behind.
+func (c *chat) toAnthropicSampling(r *anthropicRequest) {
+	r.TopP = c.takeNumber("top_p")
+	if r.Thinking != nil && r.Thinking.Type != "disabled" {
+		return
 	}
-	return t
+	r.TopK = c.takeNumber("top_k")
+	for _, o := range c.options {
+		if o.key == "temperature" {
+			r.Temperature = c.takeNumber("temperature")
+			if f, err := r.Temperature.Float64(); err == nil && f > 1 {
+				c.warn(o.field)
+				r.Temperature = "1"
+			}
+			return
+		}
+	}
 }
 
 func (c *chat) anthropicChoice() *anthropicChoice {
@@ -376,6 +392,10 @@ func (c *chat) toAnthropicThinking(r *anthropicRequest, to Target) {
 		r.Thinking = &anthropicThinking{Type: "disabled"}
 	case thinkOn:
 		if to.BudgetThinking || c.think.budget != "" {
+			if c.unthoughtCall() {
+				c.warn(c.think.field)
+				return
+			}
 			budget := c.think.budget
 			if budget == "" {
 				budget = map[string]json.Number{"low": "2048", "medium": "8192"}[effort]
@@ -399,6 +419,21 @@ func (c *chat) toAnthropicThinking(r *anthropicRequest, to Target) {
 			r.OutputConfig.Effort = effort
 		}
 	}
+}
+
+// unthoughtCall reports whether the last answer called a tool without a thought of Anthropic's own before it: another model
+// made it, or the caller's API could not keep the thought. With a budget of thinking Anthropic refuses such a chat.
+func (c *chat) unthoughtCall() bool {
+	for i := len(c.messages) - 1; i >= 0; i-- {
+		if m := &c.messages[i]; m.role == assistant {
+			if !has(m.parts, aCall) {
+				return false
+			}
+			first := &m.parts[0]
+			return first.kind != aThought || first.signer != Anthropic || first.signature == ""
+		}
+	}
+	return false
 }
 
 // toAnthropic appends m. What a system message says moves to the front, where Anthropic has it; the results of tools

@@ -138,6 +138,15 @@ func marshal(v any) []byte {
 // quoted is s as a JSON string.
 func quoted(s string) json.RawMessage { return marshal(s) }
 
+// compact is raw JSON without its white space, for a place where it is a text.
+func compact(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(bytes.TrimSpace(raw)) // its encoder will say so, with the field's name
+	}
+	return b.String()
+}
+
 // isTrue reports whether a value is the word true.
 func isTrue(v json.RawMessage) bool { return string(bytes.TrimSpace(v)) == "true" }
 

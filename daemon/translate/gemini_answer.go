@@ -159,7 +159,7 @@ func (h *geminiHearing) part(p *geminiPart, f *flow, probs *[]logprob) error {
 		if err := f.begun(h.calls, p.FunctionCall.ID, p.FunctionCall.Name); err != nil {
 			return err
 		}
-		return f.piece(string(args), nil)
+		return f.piece(compact(args), nil)
 	case given(p.ExecutableCode) || given(p.CodeExecutionResult) || p.InlineData != nil:
 		return badAnswer(nil, "it holds a part that cannot be carried over")
 	case p.Thought:

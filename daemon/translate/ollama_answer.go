@@ -105,7 +105,7 @@ func heardOllama(body []byte, a *answer) error {
 }
 
 func (t *ollamaCall) heard() (part, error) {
-	p := part{kind: aCall, id: t.ID, name: t.Function.Name, text: string(t.Function.Arguments)}
+	p := part{kind: aCall, id: t.ID, name: t.Function.Name, text: compact(t.Function.Arguments)}
 	if _, ok := p.arguments(); !ok || p.name == "" {
 		return p, badAnswer(nil, "its call of a tool has no name, or arguments that are no object")
 	}

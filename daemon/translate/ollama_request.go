@@ -210,7 +210,7 @@ func (c *chat) ollamaMessage(m *ollamaMessage, at string) error {
 			all = append(all, parts...)
 		}
 		for i, t := range m.ToolCalls {
-			p := part{kind: aCall, id: t.ID, name: t.Function.Name, text: string(bytes.TrimSpace(t.Function.Arguments)), field: fmt.Sprintf("%s.tool_calls[%d]", at, i)}
+			p := part{kind: aCall, id: t.ID, name: t.Function.Name, text: compact(t.Function.Arguments), field: fmt.Sprintf("%s.tool_calls[%d]", at, i)}
 			if p.text == "null" {
 				p.text = "{}"
 			}
