@@ -29,7 +29,9 @@ func ping(d llm.Dialect) []byte {
 // answers is not known when the headers go out. A call that is answered, or refused, before that is not touched.
 func awake(ctx context.Context, c *call) (*llm.Reply, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	w := &waiting{ctx: ctx, cancel: cancel, every: c.rules.Ping, word: ping(c.r.Endpoint.Dialect), done: make(chan result, 1)}
+	caller, own := c.r, *c.r
+	c.r = &own // the stages outside may look at theirs while this one goes from target to target
+	w := &waiting{caller: caller, own: c.r, ctx: ctx, cancel: cancel, every: c.rules.Ping, word: ping(c.r.Endpoint.Dialect), done: make(chan result, 1)}
 	go func() {
 		var res result
 		defer func() {
@@ -42,6 +44,7 @@ func awake(ctx context.Context, c *call) (*llm.Reply, error) {
 	defer first.Stop()
 	select {
 	case res := <-w.done:
+		*caller = own
 		reply, err := res.get()
 		if err != nil {
 			cancel()
@@ -82,6 +85,8 @@ func (r *read) Close() {
 
 // waiting is a body that pings until there is an answer, and then is that answer.
 type waiting struct {
+	caller *llm.Request // as the stages outside know it
+	own    *llm.Request // as the nest goes on with it
 	ctx    context.Context
 	cancel context.CancelFunc
 	every  time.Duration
@@ -111,6 +116,7 @@ func (w *waiting) Next() ([]byte, error) {
 	select {
 	case res := <-w.done:
 		w.over = true
+		*w.caller = *w.own
 		if w.err = w.take(&res); w.err != nil {
 			return nil, w.err
 		}

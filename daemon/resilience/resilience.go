@@ -94,6 +94,7 @@ func DefaultRules() Rules {
 
 // Hooks are told what happens. Each may be nil, and must be quick.
 type Hooks struct {
+	Ask      func(r *llm.Request)                    // r.Target is about to be asked, for the first time or again
 	Retry    func(t llm.Target, cause string)        // t is about to be asked again
 	Fallback func(from, to llm.Target, cause string) // to answers in place of from; its Why says how
 	Breaker  func(breaker.Change)
@@ -210,6 +211,9 @@ func manage(ctx context.Context, c *call) (*llm.Reply, error) {
 	for i := range c.plan.Candidates {
 		if x := &c.plan.Candidates[i]; c.may(x) {
 			c.r.Target = x.Target
+			if c.n.o.Hooks.Ask != nil {
+				c.n.o.Hooks.Ask(c.r)
+			}
 			return x.Handler.Serve(ctx, c.r)
 		}
 	}

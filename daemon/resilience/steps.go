@@ -57,10 +57,17 @@ func (c *call) settle(o *outcome) (*llm.Reply, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	if len(c.fails) > 0 && c.n.o.Hooks.Fallback != nil {
-		c.n.o.Hooks.Fallback(c.fails[0].target, c.r.Target, causes[c.fails[0].cause].word)
+	if len(c.fails) > 0 {
+		o.reply.Route = c.r.Target.Why
+		c.fellBack()
 	}
 	return o.reply, nil
+}
+
+func (c *call) fellBack() {
+	if f := c.n.o.Hooks.Fallback; f != nil {
+		f(c.fails[0].target, c.r.Target, causes[c.fails[0].cause].word)
+	}
 }
 
 // fail remembers that a target did not answer. Its own words are kept as long as it is the only one.
@@ -120,9 +127,7 @@ func (c *call) lastResort(ctx context.Context) *llm.Reply {
 			continue
 		}
 		c.r.Target = llm.Target{Provider: reply.Provider, Model: reply.Model, Why: reply.Route}
-		if c.n.o.Hooks.Fallback != nil {
-			c.n.o.Hooks.Fallback(c.fails[0].target, c.r.Target, causes[c.fails[0].cause].word)
-		}
+		c.fellBack()
 		return reply
 	}
 	return nil
@@ -184,7 +189,7 @@ func queued(next step) step {
 			return o
 		}
 		o := next(ctx, c, t)
-		if o.reply != nil && o.reply.Stream {
+		if o.verdict == settled && o.reply != nil && o.reply.Stream {
 			o.hold().place = place
 		} else {
 			place.Leave()
@@ -299,6 +304,9 @@ func bounded(next step) step {
 
 // ask is the innermost step: it asks the target itself.
 func ask(ctx context.Context, c *call, _ *target) outcome {
+	if c.n.o.Hooks.Ask != nil {
+		c.n.o.Hooks.Ask(c.r)
+	}
 	reply, err := c.at.Handler.Serve(ctx, c.r)
 	return judge(c.r, reply, err)
 }
