@@ -12,6 +12,7 @@ import (
 	"corral/daemon"
 	"corral/daemon/config"
 	"corral/store"
+	"corral/store/ledger/vault"
 )
 
 func (e *env) serve() *cobra.Command {
@@ -66,6 +67,14 @@ valid changes nothing.`,
 				}
 			}()
 			o := daemon.Options{Config: source, DataDir: dir, Version: version, Log: newLogger(out, e.err, &level, first.Telemetry.Format), Level: &level, Reload: reload}
+			kept, err := e.secretStore()
+			if err != nil {
+				return err
+			}
+			o.Secret = kept.Get
+			if config.Desktop() {
+				o.Keyring = vault.OSKeyring{}
+			}
 			if exe, err := os.Executable(); err == nil {
 				o.Check = store.CheckInChild(exe, store.CheckCommand)
 			}

@@ -38,6 +38,8 @@ type Options struct {
 	Level   *slog.LevelVar // of Log; follows telemetry.log
 	// Check looks at the database before it is opened (store.CheckInChild); nil: it is opened as it is.
 	Check func(path string, thorough bool) error
+	// Secret reads a provider's key that `corral secrets` keeps under a name.
+	Secret func(name string) (string, error)
 	// Keyring keeps the ledger's top key on a desktop; nil, as for a service: a systemd credential or a file does.
 	Keyring vault.Keyring
 	// Reload asks for the config to be read again, as SIGHUP does.

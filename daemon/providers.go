@@ -29,7 +29,7 @@ func (d *Daemon) newProvider(c config.Config, p config.Provider) (provider.Provi
 		Client: outbound.Options{Connect: time.Duration(c.Timeouts.Connect), Proxy: config.Proxy}}
 	var key func() (string, error)
 	if p.Key != "" {
-		key = once(p.Key.Resolve)
+		key = once(func() (string, error) { return p.Key.Resolve(d.o.Secret) })
 	}
 	switch p.Kind {
 	case config.KindOllama:

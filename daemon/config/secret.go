@@ -10,20 +10,14 @@ import (
 	"runtime"
 	"strings"
 	"unicode"
-
-	"github.com/zalando/go-keyring"
 )
 
 // Secret names where a key is kept: keyring:NAME, env:NAME or file:PATH. It is never the key itself: a key written in its
 // place is refused, and no message, log line or output repeats it.
 type Secret string
 
-var (
-	// ErrNoKeyring says that this machine has no keyring that answers, as on most machines without a desktop.
-	ErrNoKeyring = errors.New("this machine has no keyring that answers")
-	// ErrNoSecret says that there is nothing under the name.
-	ErrNoSecret = errors.New("no key is kept there")
-)
+// ErrNoSecret says that there is nothing in the variable or the file.
+var ErrNoSecret = errors.New("no key is kept there")
 
 // KeyringService is the name under which all of Corral's keys stand in the keyring.
 const KeyringService = "corral"
@@ -31,13 +25,14 @@ const KeyringService = "corral"
 // maxSecret bounds a key file in bytes, in case the path is of something else.
 const maxSecret = 64 << 10
 
-// Resolve reads the key, without the space around it. An empty Secret is an empty key. It may wait for a person to unlock
-// the keyring. The error wraps ErrNoKeyring or ErrNoSecret where one of them is the cause, and never holds the key.
-func (s Secret) Resolve() (string, error) {
-	return s.resolve(os.LookupEnv, keyring.Get)
+// Resolve reads the key, without the space around it; kept reads what "corral secrets" keeps under a name (store/secrets).
+// An empty Secret is an empty key. It may wait for a person to unlock the keyring. The error wraps ErrNoSecret or kept's own
+// where that is the cause, and never holds the key.
+func (s Secret) Resolve(kept func(name string) (string, error)) (string, error) {
+	return s.resolve(os.LookupEnv, kept)
 }
 
-func (s Secret) resolve(lookup func(string) (string, bool), fromKeyring func(service, name string) (string, error)) (string, error) {
+func (s Secret) resolve(lookup func(string) (string, bool), kept func(name string) (string, error)) (string, error) {
 	if s == "" {
 		return "", nil
 	}
@@ -55,12 +50,7 @@ func (s Secret) resolve(lookup func(string) (string, bool), fromKeyring func(ser
 	case "file":
 		key, err = readSecret(name)
 	case "keyring":
-		key, err = fromKeyring(KeyringService, name)
-		if errors.Is(err, keyring.ErrNotFound) {
-			err = fmt.Errorf("%w; keep one with \"corral secrets set %s\"", ErrNoSecret, name)
-		} else if err != nil {
-			err = fmt.Errorf("%w (%v); use env: or file: instead", ErrNoKeyring, err)
-		}
+		key, err = kept(name)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", s, err)
