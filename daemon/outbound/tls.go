@@ -51,6 +51,12 @@ func (c *Client) viaTransport(ctx context.Context, call *Call) (*Response, error
 		cancel(nil)
 		return nil, err
 	}
+	if cause := context.Cause(ctx); cause != nil {
+		// Hanging up makes some servers end their answer in haste, and that may come through before the connection is closed.
+		w.stop()
+		res.Body.Close()
+		return nil, cause
+	}
 	w.ctx, w.rc = ctx, res.Body
 	w.setIdle(0) // that was for the first byte
 	return &Response{Status: res.StatusCode, Header: res.Header, Length: res.ContentLength, body: w}, nil
@@ -105,10 +111,8 @@ func (w *watch) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	w.stop()
-	if err != io.EOF {
-		if cause := context.Cause(w.ctx); cause != nil {
-			err = cause
-		}
+	if cause := context.Cause(w.ctx); cause != nil {
+		err = cause // even a clean end: it is the server's answer to our hanging up
 	}
 	return n, err
 }
