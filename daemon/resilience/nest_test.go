@@ -450,6 +450,58 @@ func TestStreamsThatBreakOpenTheBreaker(t *testing.T) {
 	})
 }
 
+// failedBody ends well for the caller, by the target's own word of failure.
+type failedBody struct{ bodyOf }
+
+func (*failedBody) Failed() bool { return true }
+
+// lastBody says with its last piece that it is the last.
+type lastBody struct{ bodyOf }
+
+func (b *lastBody) Last() bool { return len(b.pieces) == 0 }
+
+func TestHowAStreamEnds(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		body     llm.Body
+		pieces   int // that the caller reads
+		failures int // counted, after one before
+	}{
+		{"to the end", &bodyOf{pieces: []string{"a"}, err: io.EOF}, 2, 0},
+		{"to the last piece", &lastBody{bodyOf{pieces: []string{"a"}, err: io.EOF}}, 1, 0},
+		{"not to the end", &bodyOf{pieces: []string{"a", "b"}, err: io.EOF}, 1, 1},
+		{"by a word of failure", &failedBody{bodyOf{pieces: []string{"a"}, err: io.EOF}}, 2, 2},
+		{"broken", &bodyOf{pieces: []string{"a"}, err: llm.Errorf(llm.Broken, "", nil, "")}, 2, 2},
+		{"Corral stops", &bodyOf{pieces: []string{"a"}, err: llm.Errorf(llm.Stopping, "", nil, "")}, 2, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNest(DefaultRules())
+			n.rules.Load().Retry.MaxAttempts = 1
+			target := llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+				return &llm.Reply{Status: 200, Stream: true, Body: tt.body}, nil
+			})
+			x := Candidate{Target: llm.Target{Provider: "a", Model: "m"}, Handler: llm.HandlerFunc(refuse)}
+			n.Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{x}})
+			x.Handler = target
+			reply, err := n.Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{x}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range tt.pieces {
+				reply.Body.Next()
+			}
+			reply.Close()
+			reply.Close()
+			if s := n.Breakers()[0]; s.Failures != tt.failures {
+				t.Errorf("%d failures, want %d", s.Failures, tt.failures)
+			}
+			if q := n.Queues()["a"]; q.Running != 0 {
+				t.Errorf("%d in the queue", q.Running)
+			}
+		})
+	}
+}
+
 func TestMostlyUpWithTheFirstTargetKilled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var dead atomic.Bool
@@ -666,9 +718,9 @@ func TestColdLoadIsNoHang(t *testing.T) {
 	}{
 		{"it answers in time", 0, 5 * time.Second, "", 5 * time.Second},
 		{"it hangs", 0, time.Hour, "target_timeout", 10 * time.Second},
-		{"it loads", 40 * time.Second, 42 * time.Second, "", 42 * time.Second},
-		{"it loads and then thinks", 40 * time.Second, 49 * time.Second, "", 49 * time.Second},
-		{"it loads and then hangs", 40 * time.Second, time.Hour, "target_timeout", 50 * time.Second},
+		{"it loads", 38 * time.Second, 42 * time.Second, "", 42 * time.Second},
+		{"it loads and then thinks", 38 * time.Second, 49 * time.Second, "", 49 * time.Second},
+		{"it loads and then hangs", 38 * time.Second, time.Hour, "target_timeout", 50 * time.Second},
 		{"it loads for ever", time.Hour, time.Hour, "target_timeout", 70 * time.Second},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

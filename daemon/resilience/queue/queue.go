@@ -126,7 +126,7 @@ func (q *Queue) Enter(ctx context.Context, t Ticket) (Place, error) {
 	}
 	w := &waiter{Ticket: t, since: now, ready: make(chan struct{})}
 	q.waiting = append(q.waiting, w)
-	q.order.turns[t.Caller] = max(q.order.turns[t.Caller], q.order.now)
+	q.order.join(t.Caller)
 	q.forget()
 	q.mu.Unlock()
 
@@ -199,19 +199,23 @@ func (q *Queue) remove(i int) {
 	}
 }
 
-// forget bounds the table of turns in a queue that is never empty. Whose turn is not later than the last has nothing to
-// lose by being new.
+// join gives a caller its turn after the one that is going on. A newcomer comes after all who wait for that turn already,
+// so that even an endless row of new callers passes nobody by.
+func (o *order) join(caller string) { o.turns[caller] = max(o.turns[caller], o.now+1) }
+
+// forget bounds the table of turns in a queue that is never empty: who would get the same turn as a newcomer need not be
+// remembered.
 func (q *Queue) forget() {
 	if len(q.order.turns) <= 2*len(q.waiting)+64 {
 		return
 	}
 	for who, turn := range q.order.turns {
-		if turn <= q.order.now {
+		if turn <= q.order.now+1 {
 			delete(q.order.turns, who)
 		}
 	}
 	for _, w := range q.waiting {
-		q.order.turns[w.Caller] = max(q.order.turns[w.Caller], q.order.now)
+		q.order.join(w.Caller)
 	}
 }
 

@@ -123,6 +123,41 @@ func TestNobodyStarves(t *testing.T) {
 	})
 }
 
+// An app may call itself by a new name each time; that must not pass by those who wait.
+func TestNewcomersPassNobodyBy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Rules{Concurrent: 1, Waiting: 100})
+		p, _ := q.Enter(context.Background(), Ticket{})
+		var wg sync.WaitGroup
+		enter := func(who string) {
+			wg.Go(func() {
+				p, err := q.Enter(context.Background(), Ticket{Caller: who})
+				if err != nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Second)
+				p.Leave()
+			})
+			synctest.Wait()
+		}
+		for range 3 {
+			enter("a")
+		}
+		p.Leave()
+		for i := range 20 { // two a second come, one a second is served
+			enter(fmt.Sprint("b", i))
+			enter(fmt.Sprint("c", i))
+			time.Sleep(time.Second)
+		}
+		for _, w := range q.Snapshot().Waiting {
+			if w.Caller == "a" {
+				t.Errorf("a call of a waits since %v", time.Since(w.Since))
+			}
+		}
+		wg.Wait()
+	})
+}
+
 func TestFull(t *testing.T) {
 	for _, tt := range []struct {
 		name, wait, comes string
