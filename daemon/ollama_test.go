@@ -189,6 +189,9 @@ models:
 		{"/v1/completions", `{"model":"second","prompt":"hi","temperature":0,"max_tokens":20,"stream":true}`, "llama"},
 		{"/v1/responses", `{"model":"second","input":"hi","temperature":0,"stream":true}`, "llama"},
 		{"/v1/messages", `{"model":"second","max_tokens":99,"messages":` + hello + `,"temperature":0,"stream":true}`, "llama"},
+		{"/api/chat", `{"model":"second","messages":` + hello + `,"options":{"temperature":0}}`, "llama"}, // translated
+		{"/api/chat", `{"model":"second","messages":` + hello + `,"options":{"temperature":0},"stream":false}`, "llama"},
+		{"/api/generate", `{"model":"second","prompt":"hi","options":{"temperature":0},"stream":false}`, "llama"},
 		{"/v1/messages/count_tokens", `{"model":"second","messages":` + hello + `}`, "llama"},
 	} {
 		res, got := corral.do("POST", c.path, c.body)

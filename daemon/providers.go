@@ -13,6 +13,7 @@ import (
 	"corral/daemon/outbound"
 	"corral/daemon/provider"
 	"corral/daemon/provider/anthropic"
+	"corral/daemon/provider/gemini"
 	"corral/daemon/provider/ollama"
 	"corral/daemon/provider/openai"
 	"corral/daemon/provider/relay"
@@ -46,8 +47,10 @@ func (d *Daemon) newProvider(c config.Config, p config.Provider) (provider.Provi
 		return openai.New(o, key, also), nil
 	case config.KindAnthropic:
 		return anthropic.New(o, key), nil
+	case config.KindGemini:
+		return gemini.New(o, key), nil
 	}
-	return nil, fmt.Errorf("provider %s: the kind %q is not supported in this version", p.Name, p.Kind)
+	return nil, fmt.Errorf("provider %s: the kind %q is not known", p.Name, p.Kind)
 }
 
 // once keeps what resolve gave: a keyring may ask a person. A failure is not kept; another key comes with a reload.

@@ -314,7 +314,6 @@ models:
 	// Each part that lands takes a line from here as well as from notYet.
 	want := []string{
 		"corral.yaml:2:1: retry: accepted, not yet in force in this version",
-		"corral.yaml:5:16: providers[1].kind: accepted, not yet in force in this version",
 		"corral.yaml:6:32: providers[2].url: has no path; most OpenAI-compatible servers answer under /v1",
 		"corral.yaml:6:32: providers[2].url: the key is sent without encryption; use https:// if the server has it",
 		"corral.yaml:9:5: models[0].last_resort: accepted, not yet in force in this version",

@@ -20,7 +20,6 @@ func notYet() []later {
 		{path: "slo"},
 		{path: "telemetry.otlp"},
 		{path: "models[].last_resort"},
-		{path: "providers[].kind", value: "gemini"},
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 type Provider interface {
 	llm.Handler
 	Name() string
-	// Speaks reports whether a call to ep can be relayed as it is.
-	Speaks(ep *llm.Endpoint) bool
+	// Can reports whether it answers calls to ep, relayed as they are or translated.
+	Can(ep *llm.Endpoint) bool
 	// Probe asks the server whether it is there; nil: it answered.
 	Probe(ctx context.Context) error
 	Close()

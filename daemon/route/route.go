@@ -56,14 +56,14 @@ func (x *Router) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) 
 		return t.own(r), nil
 	}
 	if !named || r.Endpoint.Task == llm.Manage {
-		if !t.Default.Speaks(r.Endpoint) {
+		if !t.Default.Can(r.Endpoint) {
 			return nil, unsupported(r, t.Default.Name())
 		}
 		r.Target = llm.Target{Provider: t.Default.Name(), Why: "default", Away: t.Away(r.Model)}
 		return t.Default.Serve(ctx, r)
 	}
 	for _, target := range targets {
-		if p := t.Providers[target.Provider]; p != nil && p.Speaks(r.Endpoint) {
+		if p := t.Providers[target.Provider]; p != nil && p.Can(r.Endpoint) {
 			r.Target = target
 			return p.Serve(ctx, r)
 		}

@@ -76,6 +76,9 @@ func (s *Stream) drain() error {
 // More reports whether a further piece is at hand already.
 func (s *Stream) More() bool { return s.err == nil && !s.ended && s.split.ready() }
 
+// Last reports whether what Next returned last ends the answer.
+func (s *Stream) Last() bool { return s.ended }
+
 // Content reports whether real content was in what Next returned: text, thinking, a call of a tool, or an honest empty
 // end. Before it the call can still be given to another target.
 func (s *Stream) Content() bool { return s.flow.content }

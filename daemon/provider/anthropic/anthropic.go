@@ -8,6 +8,7 @@ import (
 
 	"corral/daemon/llm"
 	"corral/daemon/provider/relay"
+	"corral/daemon/translate"
 )
 
 // version is sent when the caller names none (https://docs.anthropic.com/en/api/versioning).
@@ -26,6 +27,9 @@ func New(o relay.Options, key func() (string, error)) *Provider {
 	o.Hint = "Check the network, and the provider's url in corral.yaml."
 	base := strings.TrimSuffix(o.Base.EscapedPath(), "/")
 	o.Path = func(r *llm.Request) string { return base + r.Path }
+	o.API = translate.Anthropic
+	o.Speaks = func(ep *llm.Endpoint) bool { return ep.Dialect == llm.Anthropic }
+	o.Translated = func(path string) string { return base + path }
 	if key != nil {
 		o.Authorize = func(h http.Header) error {
 			k, err := key()
@@ -40,9 +44,6 @@ func New(o relay.Options, key func() (string, error)) *Provider {
 	}
 	return &Provider{Relay: relay.New(o), base: base}
 }
-
-// Speaks is true for Anthropic's routes.
-func (p *Provider) Speaks(ep *llm.Endpoint) bool { return ep.Dialect == llm.Anthropic }
 
 // Probe asks for the list of models. Without a key the refusal is proof enough that the server is there.
 func (p *Provider) Probe(ctx context.Context) error { return p.Ask(ctx, p.base+"/v1/models") }

@@ -9,6 +9,7 @@ import (
 
 	"corral/daemon/llm"
 	"corral/daemon/provider/relay"
+	"corral/daemon/translate"
 )
 
 // Provider is one Ollama server.
@@ -23,14 +24,13 @@ func New(o relay.Options) *Provider {
 	o.Server = "Ollama"
 	o.Hint = "Start it with `ollama serve`, or set the provider's url in corral.yaml."
 	o.Path = func(r *llm.Request) string { return o.Base.EscapedPath() + r.Path }
+	o.API = translate.Ollama
+	o.Speaks = func(*llm.Endpoint) bool { return true } // what it does not know it answers with 404, as it would without Corral
 	base := *o.Base
 	p := &Provider{Relay: relay.New(o), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
 	p.digests.fetch = p.list
 	return p
 }
-
-// Speaks is true for everything: Ollama relays what it knows and answers 404 to the rest, as it would without Corral.
-func (p *Provider) Speaks(*llm.Endpoint) bool { return true }
 
 // Serve relays r and notes the digest of the model that answered.
 func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {

@@ -11,13 +11,13 @@ import (
 
 	"corral/daemon/llm"
 	"corral/daemon/provider/relay"
+	"corral/daemon/translate"
 )
 
 // Provider is one such server.
 type Provider struct {
 	*relay.Relay
 	base string
-	also []llm.Dialect
 }
 
 // New makes a Provider of o, of which Server, Hint, Path and Authorize are filled in here. o.Base goes up to and
@@ -32,6 +32,9 @@ func New(o relay.Options, key func() (string, error), also []llm.Dialect) *Provi
 		}
 		return base + strings.TrimPrefix(r.Path, "/v1")
 	}
+	o.API = translate.OpenAI
+	o.Speaks = func(ep *llm.Endpoint) bool { return ep.Dialect == llm.OpenAI || slices.Contains(also, ep.Dialect) }
+	o.Translated = func(path string) string { return base + strings.TrimPrefix(path, "/v1") }
 	if key != nil {
 		o.Authorize = func(h http.Header) error {
 			k, err := key()
@@ -41,12 +44,7 @@ func New(o relay.Options, key func() (string, error), also []llm.Dialect) *Provi
 			return err
 		}
 	}
-	return &Provider{Relay: relay.New(o), base: base, also: also}
-}
-
-// Speaks is true for OpenAI's routes and for those of the dialects it was made with.
-func (p *Provider) Speaks(ep *llm.Endpoint) bool {
-	return ep.Dialect == llm.OpenAI || slices.Contains(p.also, ep.Dialect)
+	return &Provider{Relay: relay.New(o), base: base}
 }
 
 // Probe asks for the list of models.

@@ -21,6 +21,7 @@ import (
 	"corral/daemon/dialect"
 	"corral/daemon/llm"
 	"corral/daemon/outbound"
+	"corral/daemon/translate"
 )
 
 // Options say where a Relay sends calls.
@@ -33,6 +34,11 @@ type Options struct {
 	Timeouts     func() Timeouts
 	// Path turns the path of an endpoint into the server's own.
 	Path func(r *llm.Request) string
+	// Speaks reports whether the server speaks an endpoint itself; for others a call is translated into API, and sent to
+	// what Translated makes of its path.
+	Speaks     func(*llm.Endpoint) bool
+	API        translate.API
+	Translated func(path string) string
 	// Authorize sets the server's own key; nil: the caller's Authorization or x-api-key goes through.
 	Authorize func(h http.Header) error
 }
@@ -89,15 +95,16 @@ const (
 // any other answer.
 func (p *Relay) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 	t := p.o.Timeouts()
+	if !p.o.Speaks(r.Endpoint) {
+		return p.translated(ctx, r, t)
+	}
 	call := &outbound.Call{Method: r.Method, Path: p.o.Path(r), Header: passedOn(r.Header, p.o.Authorize != nil),
 		Replay: r.Endpoint.Task != llm.Manage, FirstByte: t.Whole}
 	if r.Query != "" {
 		call.Path += "?" + r.Query
 	}
-	if p.o.Authorize != nil {
-		if err := p.o.Authorize(call.Header); err != nil {
-			return nil, llm.Errorf(llm.Internal, "authorize at "+p.o.Name, err, "The key for the provider %q cannot be read: %v.", p.o.Name, err)
-		}
+	if err := p.authorize(call.Header); err != nil {
+		return nil, err
 	}
 	call.Header["X-Request-Id"] = []string{r.ID}
 	if r.Endpoint.Task == llm.Upload {
@@ -122,6 +129,22 @@ func (p *Relay) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 		reply.Model = r.Model
 	}
 	return reply, nil
+}
+
+// Speaks reports whether the server speaks ep itself, so that calls to it are relayed as they are.
+func (p *Relay) Speaks(ep *llm.Endpoint) bool { return p.o.Speaks(ep) }
+
+// Can reports whether the server answers calls to ep, in their own words or translated.
+func (p *Relay) Can(ep *llm.Endpoint) bool { return p.o.Speaks(ep) || translate.Can(ep, p.o.API) }
+
+func (p *Relay) authorize(h http.Header) error {
+	if p.o.Authorize == nil {
+		return nil
+	}
+	if err := p.o.Authorize(h); err != nil {
+		return llm.Errorf(llm.Internal, "authorize at "+p.o.Name, err, "The key for the provider %q cannot be read: %v.", p.o.Name, err)
+	}
+	return nil
 }
 
 func (p *Relay) answer(ctx context.Context, r *llm.Request, res *outbound.Response, t Timeouts) (*llm.Reply, error) {
