@@ -487,8 +487,7 @@ func leaves(s *suite, c *call) {
 }
 
 func redirected(s *suite, c *call) {
-	var elsewhere *Server
-	elsewhere = s.serve(func(nc net.Conn, hr *http.Request) bool { return say(nc, 200, "", "stolen") })
+	elsewhere := s.serve(func(nc net.Conn, hr *http.Request) bool { return say(nc, 200, "", "stolen") })
 	for _, to := range []string{elsewhere.URL + c.path, strings.TrimPrefix(elsewhere.URL, "http:") + "/", "https://models.example/v1"} {
 		srv := s.serve(func(nc net.Conn, hr *http.Request) bool {
 			io.Copy(io.Discard, hr.Body)

@@ -50,7 +50,11 @@ func Real(t *testing.T, newProvider func(o relay.Options, key func() (string, er
 					t.Errorf("stream %v: usage %+v", stream, u)
 				}
 			}
-			r := c.request(t, `{"model":"m","messages":7,"max_tokens":9}`)
+			bad := `{"model":"m","max_tokens":9}`
+			if d == llm.Ollama { // there it would mean: load the model
+				bad = `{"model":"m","messages":7}`
+			}
+			r := c.request(t, bad)
 			r.Target.Model = model
 			reply, got, err := ask(t.Context(), p, r)
 			if err != nil || reply.Status < 400 || !gjson.Valid(got) || !gjson.Get(got, "error").Exists() {
