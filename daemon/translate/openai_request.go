@@ -416,14 +416,10 @@ func encodeOpenAI(c *chat, to Target) ([]byte, error) {
 	switch {
 	case c.think.effort != "":
 		r.ReasoningEffort = c.think.effort
-	case c.think.budget != "":
-		// There are no budgets here; the nearest word is sent, and the budget is named as lost.
-		r.ReasoningEffort = effortOf(c.think.budget)
-		c.warn(c.think.field)
-	case c.think.mode == thinkOff && c.think.field == "reasoning_effort", c.think.mode == thinkOff && c.think.field == "reasoning":
+	case c.think.mode == thinkOff && (to.Reasoning != "" || strings.HasPrefix(c.think.field, "reasoning")):
 		r.ReasoningEffort = "none"
 	case c.think.mode != thinkUnsaid:
-		c.warn(c.think.field) // a word of effort would be refused by models that do not think
+		c.warn(c.think.field) // models that do not think refuse a word of effort, and there are no budgets here
 	}
 	switch c.format.kind {
 	case formatJSON:
@@ -451,18 +447,6 @@ func encodeOpenAI(c *chat, to Target) ([]byte, error) {
 		r.Messages = append(r.Messages, c.toOpenAI(&c.messages[i], to)...)
 	}
 	return marshal(r), nil
-}
-
-// effortOf is the nearest word for a budget of thinking, in tokens.
-func effortOf(budget json.Number) string {
-	n, _ := budget.Float64()
-	switch {
-	case n <= 4096:
-		return "low"
-	case n <= 16384:
-		return "medium"
-	}
-	return "high"
 }
 
 func (c *chat) toOpenAI(m *message, to Target) (out []openaiMessage) {
