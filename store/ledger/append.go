@@ -15,16 +15,28 @@ import (
 
 	"corral/store/ledger/record"
 	"corral/store/ledger/usage"
+	"corral/store/ledger/vault"
 )
 
-// pending is an entry that is sealed and waits to be written, or a task for the writer's goroutine.
+// pending is an entry on its way to the writer, or a task for the writer's goroutine. It is the writer's once it is queued.
 type pending struct {
 	record.Sealed
 	hash  tlog.Hash
 	size  int64
-	entry *record.Entry       // not sealed yet
+	entry *record.Entry       // Append's, not sealed yet
 	done  chan error          // not nil: who waits for it
 	task  func(*writer) error // not nil: no entry
+}
+
+// fresh returns a pending entry, with the space of one that was written before where there is one.
+func (l *Ledger) fresh() *pending { return l.pendings.Get().(*pending) }
+
+// recycle takes back an entry that is on disk.
+func (l *Ledger) recycle(p *pending) {
+	if leaf := p.Leaf; cap(leaf) <= 4<<10 { // an odd large one is not worth keeping
+		*p = pending{Sealed: record.Sealed{Leaf: leaf[:0]}}
+		l.pendings.Put(p)
+	}
 }
 
 // Append hands an entry over and returns at once; it is on disk within some 10 ms. The ledger owns the entry's byte slices from then
@@ -42,8 +54,10 @@ func (l *Ledger) Append(e record.Entry) error {
 	}
 	size := weigh(&e)
 	if l.bytes.Add(size) <= l.opts.QueueBytes {
+		p := l.fresh()
+		p.entry, p.size = &e, size
 		select {
-		case l.entries <- &pending{entry: &e, size: size}:
+		case l.entries <- p:
 			return nil
 		default:
 		}
@@ -68,8 +82,8 @@ func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
 	if l.failure.Load() != nil {
 		return l.Append(e)
 	}
-	done := make(chan error, 1) // the pending entry is the writer's from now on
-	p := &pending{done: done}
+	p, done := l.fresh(), l.dones.Get().(chan error)
+	p.done = done
 	if err := l.sealAndQueue(ctx, &e, p, trouble); err != nil {
 		if errors.Is(err, errTrouble) {
 			return l.Append(e)
@@ -78,6 +92,7 @@ func (l *Ledger) AppendStrict(ctx context.Context, e record.Entry) error {
 	}
 	select {
 	case err := <-done:
+		l.dones.Put(done) // only one that was answered can serve again
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -113,6 +128,11 @@ func (l *Ledger) sealAndQueue(ctx context.Context, e *record.Entry, p *pending, 
 	}
 	p.size = weigh(e)
 	l.bytes.Add(p.size)
+	select {
+	case l.queue <- p:
+		return nil
+	default: // choosing among many costs more than most of the rest here
+	}
 	var err error
 	select {
 	case l.queue <- p:
@@ -165,7 +185,8 @@ func (l *Ledger) seal(e *record.Entry, p *pending) error {
 	sealer := l.sealers.Get().(*record.Sealer)
 	defer l.sealers.Put(sealer)
 	l.tidy(e, sealer)
-	row := record.Row{
+	row := &p.Row
+	*row = record.Row{
 		Kind: e.Kind, Time: e.Time, Flags: e.Flags, Status: e.Status, Tokens: e.Tokens, Cost: e.Cost, Baseline: e.Baseline,
 		Duration: e.Duration, FirstToken: e.FirstToken,
 	}
@@ -193,8 +214,7 @@ func (l *Ledger) seal(e *record.Entry, p *pending) error {
 	if err != nil {
 		return err
 	}
-	p.Sealed, err = sealer.Seal(e, row, id, &key, l.opts.KeepContent)
-	if err != nil {
+	if err := sealer.Seal(&p.Sealed, e, id, &key, l.opts.KeepContent); err != nil {
 		return err
 	}
 	p.hash = tlog.RecordHash(p.Leaf)
@@ -202,7 +222,7 @@ func (l *Ledger) seal(e *record.Entry, p *pending) error {
 }
 
 // person is whose key an entry is sealed under.
-func person(e *record.Entry) string {
+func person(e *record.Entry) vault.Who {
 	switch {
 	case e.User != "":
 		return subject(usage.User, e.User)
@@ -211,7 +231,7 @@ func person(e *record.Entry) string {
 	case e.App != "":
 		return subject(usage.App, e.App)
 	}
-	return "nobody"
+	return vault.Who{Kind: "nobody"}
 }
 
 // tidy fills in what the ledger knows and cuts what is too long.
@@ -282,11 +302,13 @@ func (l *Ledger) sealEvent(kind record.Kind, what string, mark uint64) (*pending
 	sealer := record.NewSealer()
 	l.tidy(e, sealer)
 	id, key := l.vault.System()
-	s, err := sealer.Seal(e, record.Row{Kind: kind, Time: e.Time, Mark: mark}, id, &key, false)
-	if err != nil {
+	p := &pending{}
+	p.Row = record.Row{Kind: kind, Time: e.Time, Mark: mark}
+	if err := sealer.Seal(&p.Sealed, e, id, &key, false); err != nil {
 		return nil, err
 	}
-	return &pending{Sealed: s, hash: tlog.RecordHash(s.Leaf)}, nil
+	p.hash = tlog.RecordHash(p.Leaf)
+	return p, nil
 }
 
 // Note puts something on record that is no call, such as a change of policy.

@@ -8,7 +8,7 @@
 //	├── state     one small value: how many entries, from which on they are kept, ... (state.go)
 //	├── entries   seq(8) -> record, then 16 bytes that seal its place
 //	├── content   seq(8) -> sealed prompt and answer; removed sooner than the entry
-//	├── hashes    n(8) -> the tree's stored hashes 64n to 64n+63, in the order of x/mod/sumdb/tlog
+//	├── hashes    n(8) -> the tree's stored hashes 29n to 29n+28, in the order of x/mod/sumdb/tlog
 //	├── frontier  index(8) -> the stored hashes that are still needed of what was pruned
 //	├── heads     size(8) -> signed tree head
 //	├── names     dimension(1) number(4) -> sealed name

@@ -112,6 +112,8 @@ type Ledger struct {
 	tagKey   record.Key
 	place    record.Key
 	sealers  sync.Pool // of *record.Sealer
+	pendings sync.Pool // of *pending
+	dones    sync.Pool // of chan error
 
 	day      atomic.Uint32 // newest day that keys are made for
 	size     atomic.Uint64 // entries on disk
@@ -168,6 +170,8 @@ func Open(db *store.DB, opts Options) (*Ledger, error) {
 		stopped: make(chan struct{}), ending: make(chan struct{}), broken: make(chan struct{}),
 	}
 	l.sealers.New = func() any { return record.NewSealer() }
+	l.pendings.New = func() any { return new(pending) }
+	l.dones.New = func() any { return make(chan error, 1) }
 	w, err := l.open()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger: %w", err), v.Close())

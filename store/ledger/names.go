@@ -44,16 +44,12 @@ type name struct {
 type newName struct{ key, value []byte }
 
 // subject is whose key a name is sealed under: models and providers are nobody's.
-func subject(dim usage.Dimension, text string) string {
+func subject(dim usage.Dimension, text string) vault.Who {
 	switch dim {
-	case usage.User:
-		return "user:" + text
-	case usage.App:
-		return "app:" + text
-	case usage.Caller:
-		return "caller:" + text
+	case usage.User, usage.App, usage.Caller:
+		return vault.Who{Kind: dim.String(), Name: text}
 	}
-	return ""
+	return vault.Who{}
 }
 
 func loadNames(tx *store.Tx, v *vault.Vault) (*names, error) {
@@ -113,7 +109,7 @@ func (n *names) number(dim usage.Dimension, text string) (uint32, error) {
 
 func (n *names) seal(k []byte, dim usage.Dimension, text string) ([]byte, error) {
 	id, key := n.vault.System()
-	if who := subject(dim, text); who != "" {
+	if who := subject(dim, text); who != (vault.Who{}) {
 		var err error
 		if id, key, err = n.vault.Person(vault.NameDay, who); err != nil {
 			return nil, err

@@ -14,8 +14,9 @@ import (
 	"corral/store/ledger/record"
 )
 
-// perChunk hashes are kept in one value: single ones would cost a key and a page entry each.
-const perChunk = 64
+// perChunk hashes are kept in one value: single ones would cost a key and a page entry each. Four such values fill a page of 4 KiB; two
+// of 64 would just not fit into one.
+const perChunk = 29
 
 // edge holds, for each level, the complete subtree at the tree's right edge. Only levels whose bit is set in size count.
 type edge struct {

@@ -344,7 +344,7 @@ func TestRemovingMoreThanIsOnRecordIsSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Someone destroys a person's keys with another tool, so that no entry tells of it.
-	if err := v.Destroy(v.Of("user:user2")...); err != nil {
+	if err := v.Destroy(v.Of(vault.Who{Kind: "user", Name: "user2"})...); err != nil {
 		t.Fatal(err)
 	}
 	if err := v.Close(); err != nil {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -157,6 +158,7 @@ func (w *writer) write(batch []*pending) bool {
 	var bytes int64
 	for _, p := range batch {
 		bytes += p.size
+		l.recycle(p)
 	}
 	l.bytes.Add(-bytes)
 	w.recovered()
@@ -337,7 +339,7 @@ func (w *writer) put(tx *store.Tx, batch []*pending, next *state, edge *edge) er
 		seq := edge.size
 		w.hashes = edge.add(p.hash, w.hashes)
 		from := len(values)
-		values = append(values, be64(seq)...)
+		values = binary.BigEndian.AppendUint64(values, seq)
 		values = append(values, p.Leaf...)
 		values = append(values, w.placer.seal(seq, &p.hash)...)
 		key, value := values[from:from+8:from+8], values[from+8:len(values):len(values)]

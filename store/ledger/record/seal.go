@@ -69,6 +69,7 @@ type Sealed struct {
 // Sealer seals entries. It keeps what can be used again, and belongs to one goroutine at a time.
 type Sealer struct {
 	hash   hash.Hash
+	sum    [sha256.Size]byte
 	random [1024]byte // drawn at once: asking the system for each salt costs as much as sealing
 	unused int        // bytes of random that are left
 }
@@ -88,25 +89,27 @@ func (s *Sealer) salt(into []byte) {
 
 // Commit makes the commitment of a text, with a fresh salt.
 func (s *Sealer) Commit(text []byte) (c Commitment) {
-	s.salt(c.Salt[:])
+	salt := s.sum[:saltSize]
+	s.salt(salt)
+	copy(c.Salt[:], salt)
 	s.hash.Reset()
-	s.hash.Write(c.Salt[:])
+	s.hash.Write(salt)
 	s.hash.Write(text)
-	s.hash.Sum(c.Sum[:0])
+	c.Sum = [sha256.Size]byte(s.hash.Sum(s.sum[:0]))
 	return c
 }
 
-// Seal writes the entry as a record under the person's key. The row comes filled in but for what the entry says itself. Content is
-// sealed when keep is set.
-func (s *Sealer) Seal(e *Entry, row Row, id KeyID, person *Key, keep bool) (Sealed, error) {
+// Seal writes the entry as a record under the person's key into out, whose row comes filled in and whose leaf's space is used again.
+// Content is sealed when keep is set.
+func (s *Sealer) Seal(out *Sealed, e *Entry, id KeyID, person *Key, keep bool) error {
 	var salt [saltSize]byte
 	s.salt(salt[:])
 	key := entryKey(person, salt[:])
-	out := Sealed{Row: row}
 	aead, err := chacha20poly1305.NewX(key[:])
 	if err != nil {
-		return out, err
+		return err
 	}
+	out.Content = nil
 	if keep && len(e.Prompt.Content)+len(e.Answer.Content) > 0 {
 		out.Row.Flags |= HasContent
 		plain := make([]byte, 0, len(e.Prompt.Content)+len(e.Answer.Content)+10+chacha20poly1305.Overhead)
@@ -118,7 +121,10 @@ func (s *Sealer) Seal(e *Entry, row Row, id KeyID, person *Key, keep bool) (Seal
 		out.Row.Flags &^= HasContent
 	}
 
-	leaf := make([]byte, 0, 512)
+	leaf := out.Leaf[:0]
+	if cap(leaf) == 0 {
+		leaf = make([]byte, 0, 768)
+	}
 	leaf = appendRow(leaf, &out.Row)
 	leaf = binary.BigEndian.AppendUint64(leaf, uint64(id))
 	leaf = append(leaf, salt[:]...)
@@ -135,7 +141,7 @@ func (s *Sealer) Seal(e *Entry, row Row, id KeyID, person *Key, keep bool) (Seal
 		leaf = append(make([]byte, 0, need), leaf...)
 	}
 	out.Leaf = leaf[:head+len(aead.Seal(leaf[head:head], n[:], leaf[head:], leaf[:head]))]
-	return out, nil
+	return nil
 }
 
 // Record is a parsed leaf, still sealed. Its slices are part of the leaf.

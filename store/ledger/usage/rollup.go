@@ -29,13 +29,13 @@ const (
 const dimensions = 7 // on disk
 
 // Dimensions lists the names of what a report can be broken down by.
-func Dimensions() []string {
-	return []string{"total", "user", "model", "provider", "app", "status", "caller", "day", "hour"}
-}
+func Dimensions() []string { return slices.Clone(dimensionNames[:]) }
+
+var dimensionNames = [...]string{"total", "user", "model", "provider", "app", "status", "caller", "day", "hour"}
 
 // ParseDimension finds a dimension by its name.
 func ParseDimension(name string) (Dimension, bool) {
-	i := slices.Index(Dimensions(), name)
+	i := slices.Index(dimensionNames[:], name)
 	switch {
 	case i < 0:
 		return 0, false
@@ -46,12 +46,11 @@ func ParseDimension(name string) (Dimension, bool) {
 }
 
 func (d Dimension) String() string {
-	all := Dimensions()
 	switch {
 	case d < dimensions:
-		return all[d]
+		return dimensionNames[d]
 	case d == Day || d == Hour:
-		return all[dimensions+int(d-Day)]
+		return dimensionNames[dimensions+int(d-Day)]
 	}
 	return "unknown"
 }

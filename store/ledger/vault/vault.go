@@ -78,9 +78,14 @@ type Vault struct {
 	sysID   record.KeyID
 }
 
+// Who is whose key is asked for. Kind keeps a user apart from an app of the same name.
+type Who struct {
+	Kind, Name string
+}
+
 type named struct {
-	day  uint32
-	name string
+	day uint32
+	who Who
 }
 
 type opened struct {
@@ -345,15 +350,15 @@ func (v *Vault) place(s *slot) {
 
 // Person returns the key of a person for a day (days since 1970-01-01 UTC), and makes it when there is none. Its first use needs a
 // Flush before anything sealed under it may be written.
-func (v *Vault) Person(day uint32, name string) (record.KeyID, record.Key, error) {
-	asked := named{day, name}
+func (v *Vault) Person(day uint32, who Who) (record.KeyID, record.Key, error) {
+	asked := named{day, who}
 	v.mu.RLock()
 	known, ok := v.recent[asked]
 	v.mu.RUnlock()
 	if ok {
 		return known.id, known.key, nil
 	}
-	at := place{day, v.owner(name)}
+	at := place{day, v.owner(who)}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	id, ok := v.persons[at]
@@ -379,9 +384,9 @@ func (v *Vault) Person(day uint32, name string) (record.KeyID, record.Key, error
 }
 
 // owner is a keyed hash: the key file alone tells no names.
-func (v *Vault) owner(name string) (o owner) {
+func (v *Vault) owner(who Who) (o owner) {
 	h := hmac.New(sha256.New, v.index[:])
-	h.Write([]byte(name))
+	h.Write([]byte(who.Kind + "\x00" + who.Name))
 	copy(o[:], h.Sum(nil))
 	return o
 }
@@ -427,8 +432,8 @@ func (v *Vault) System() (record.KeyID, record.Key) { return v.sysID, v.system }
 func (v *Vault) MAC() record.Key { return v.mac }
 
 // Of lists the keys of a person, of all days.
-func (v *Vault) Of(name string) []record.KeyID {
-	who := v.owner(name)
+func (v *Vault) Of(person Who) []record.KeyID {
+	who := v.owner(person)
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	var ids []record.KeyID

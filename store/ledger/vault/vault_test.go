@@ -53,7 +53,7 @@ func open(t testing.TB, path string, source Source) *Vault {
 
 func person(t testing.TB, v *Vault, day uint32, name string) (record.KeyID, record.Key) {
 	t.Helper()
-	id, key, err := v.Person(day, name)
+	id, key, err := v.Person(day, Who{"user", name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestADestroyedKeyLeavesNoTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := v.Of("ada"); len(got) != 5 {
+	if got := v.Of(Who{"user", "ada"}); len(got) != 5 {
 		t.Fatalf("ada has %d keys", len(got))
 	}
 	if err := v.Destroy(ids...); err != nil {
@@ -148,7 +148,7 @@ func TestADestroyedKeyLeavesNoTrace(t *testing.T) {
 	if err := v.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if v = open(t, path, source); len(v.Of("ada")) != 1 {
+	if v = open(t, path, source); len(v.Of(Who{"user", "ada"})) != 1 {
 		t.Error("the new key was not kept")
 	}
 }
