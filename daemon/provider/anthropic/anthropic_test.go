@@ -38,7 +38,8 @@ func TestRealOllama(t *testing.T) {
 }
 
 func TestItSpeaksItsOwnDialectOnly(t *testing.T) {
-	p := &anthropic.Provider{}
+	p := anthropic.New(relay.Options{Base: &url.URL{Scheme: "https", Host: "127.0.0.1:1"}}, nil)
+	defer p.Close()
 	for d, want := range map[llm.Dialect]bool{llm.Ollama: false, llm.OpenAI: false, llm.Anthropic: true} {
 		if got := p.Speaks(&llm.Endpoint{Dialect: d}); got != want {
 			t.Errorf("%v: %v", d, got)

@@ -1,6 +1,7 @@
 package ollama_test
 
 import (
+	"net/url"
 	"testing"
 
 	"corral/daemon/llm"
@@ -30,7 +31,8 @@ func TestRealOllama(t *testing.T) {
 }
 
 func TestItSpeaksEverything(t *testing.T) {
-	p := &ollama.Provider{}
+	p := ollama.New(relay.Options{Base: &url.URL{Scheme: "http", Host: "127.0.0.1:1"}})
+	defer p.Close()
 	for _, d := range []llm.Dialect{llm.Ollama, llm.OpenAI, llm.Anthropic} {
 		if !p.Speaks(&llm.Endpoint{Dialect: d}) {
 			t.Errorf("not %v", d)
