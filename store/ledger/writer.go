@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -96,6 +97,7 @@ func (w *writer) run() {
 func (w *writer) gather(batch []*pending, timer *time.Timer) ([]*pending, *pending) {
 	hurry := batch[0].done != nil
 	bytes := len(batch[0].Leaf) + len(batch[0].Content)
+	before := 1
 	timer.Reset(w.l.opts.Gather)
 	defer timer.Stop()
 	for len(batch) < maxBatch && bytes < maxBatchBytes {
@@ -105,7 +107,13 @@ func (w *writer) gather(batch []*pending, timer *time.Timer) ([]*pending, *pendi
 			select {
 			case p, ok = <-w.l.queue:
 			default:
-				return batch, nil
+				// Those who were just answered may have their next entry all but ready: let them run before the disk is made to wait.
+				if len(batch) == before {
+					return batch, nil
+				}
+				before = len(batch)
+				runtime.Gosched()
+				continue
 			}
 		} else {
 			select {

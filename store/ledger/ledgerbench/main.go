@@ -32,8 +32,8 @@ import (
 )
 
 func main() {
-	turn := flag.Duration("turn", time.Second, "length of one turn")
-	turns := flag.Int("turns", 5, "turns of each")
+	turn := flag.Duration("turn", 500*time.Millisecond, "length of one turn")
+	turns := flag.Int("turns", 9, "turns of each")
 	dir := flag.String("dir", "", "folder on the disk to be measured; empty: the system's temporary folder")
 	verify := flag.Int("verify", 0, "instead: write so many entries and verify them")
 	year := flag.Int("year", 0, "instead: sum up so many calls over a year and make its report")
@@ -159,13 +159,14 @@ func openLedger(dir string) (l *ledger.Ledger, size int, closeAll func() error, 
 	return l, int(after.EntryBytes-before.EntryBytes) + treeHashes, closeAll, nil
 }
 
+// sample is an entry as the daemon gives it: the commitments were made while the texts went by.
 func sample(n int) record.Entry {
 	return record.Entry{
 		Time: time.Now(), RequestID: "01JN3Z6Q8W5T7V9X1Y2A4B6C8D", TraceID: "4bf92f3577b34da6a3ce929d0e0e4736",
 		Caller: "key_1f2e3d4c5b6a", User: fmt.Sprintf("user%d", n%20), App: "editor", Dialect: "openai", Operation: "chat",
 		ModelAsked: "chat", ModelAnswered: "llama3.2", ModelDigest: "sha256:a80c4f17acd55265feec403c7aef86be0c25983ab279d83f3bcd3abbcb5b8b72",
 		Provider: "local", Route: "first target", Status: 200,
-		Prompt: record.Text{Content: make([]byte, 1000)}, Answer: record.Text{Content: make([]byte, 1000)},
+		Prompt: record.Text{Commitment: record.Commitment{Sum: [32]byte{1}}}, Answer: record.Text{Commitment: record.Commitment{Sum: [32]byte{2}}},
 		Duration: 1500 * time.Millisecond, FirstToken: 120 * time.Millisecond,
 		Tokens: record.Tokens{Input: 250, Output: 220}, Cost: record.Nano(81_000), Baseline: record.Nano(169_500), Policy: "default",
 	}

@@ -16,7 +16,11 @@ type Commitment struct {
 }
 
 // Commit makes the commitment of a text, with a fresh salt.
-func Commit(text []byte) Commitment { return NewSealer().Commit(text) }
+func Commit(text []byte) Commitment {
+	c := NewCommitter()
+	_, _ = c.Write(text)
+	return c.Commitment()
+}
 
 // Opens says whether the text is the one that was committed to.
 func (c Commitment) Opens(text []byte) bool {
