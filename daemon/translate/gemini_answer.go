@@ -77,7 +77,7 @@ func geminiStop(c *geminiCandidate) (stop, error) {
 
 // heardGemini takes a whole answer as a stream of one event.
 func heardGemini(body []byte, a *answer) error {
-	f := &flow{enc: silent{}, open: none, answer: *a, started: true}
+	f := &flow{enc: silent{}, open: none, limit: maxAnswer, answer: *a, started: true}
 	h := &geminiHearing{}
 	if f.answer.id = gjson.GetBytes(body, "responseId").Str; f.answer.id == "" {
 		f.answer.id = randomID()

@@ -20,11 +20,12 @@ type splitter struct {
 	scanned  int // up to here there is no line feed
 	data     []byte
 	has      bool // data holds lines of an event that has not ended
+	limit    int  // of one event
 	err      error
 }
 
 func newSplitter(src io.Reader, form llm.Form) *splitter {
-	return &splitter{src: src, sse: form == llm.SSE, buf: make([]byte, 16<<10)}
+	return &splitter{src: src, sse: form == llm.SSE, buf: make([]byte, 16<<10), limit: maxEvent}
 }
 
 // next returns the data of the next event, valid until the next call. wait false: only if it has been read already, and
@@ -62,15 +63,15 @@ func (s *splitter) next(wait bool) ([]byte, error) {
 			}
 			s.has = true
 			s.data = append(s.data, bytes.TrimPrefix(d, []byte(" "))...)
-			if len(s.data) > maxEvent {
-				return nil, tooLong()
+			if len(s.data) > s.limit {
+				return nil, s.tooLong()
 			}
 		}
 	}
 }
 
-func tooLong() error {
-	return llm.Errorf(llm.BadAnswer, "read stream", nil, "The model server sent one event of over %d MiB.", maxEvent>>20)
+func (s *splitter) tooLong() error {
+	return llm.Errorf(llm.BadAnswer, "read stream", nil, "The model server sent one event of over %d MiB.", s.limit>>20)
 }
 
 // line returns the next line with its line feed, which the last one gets if it has none.
@@ -100,8 +101,8 @@ func (s *splitter) line(wait bool) ([]byte, error) {
 			s.from, s.scanned = 0, s.to
 		}
 		if s.to == len(s.buf) {
-			if len(s.buf) >= maxEvent {
-				return nil, tooLong()
+			if len(s.buf) >= s.limit {
+				return nil, s.tooLong()
 			}
 			s.buf = append(s.buf, make([]byte, len(s.buf))...)
 		}

@@ -124,6 +124,7 @@ type flow struct {
 	key     int             // by which the target calls the open tool call
 	closed  map[int]bool    // keys of calls that are over
 	size    int
+	limit   int // of size
 	started bool
 	content bool
 }
@@ -234,8 +235,8 @@ func (f *flow) grow(n int, probs []logprob) error {
 	for i := range probs {
 		f.size += (64 + len(probs[i].Token)) * (1 + len(probs[i].Top))
 	}
-	if f.size > maxAnswer {
-		return badAnswer(nil, "it is over %d MiB long", maxAnswer>>20)
+	if f.size > f.limit {
+		return badAnswer(nil, "it is over %d MiB long", f.limit>>20)
 	}
 	return nil
 }

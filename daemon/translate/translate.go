@@ -227,7 +227,7 @@ func (c *Call) settle(a *answer) error {
 // Events translates a stream as it comes from src. Close must be called.
 func (c *Call) Events(src io.Reader) *Stream {
 	s := &Stream{split: newSplitter(src, c.Form)}
-	s.flow = flow{call: c, open: none, answer: answer{usage: noUsage}}
+	s.flow = flow{call: c, open: none, limit: maxAnswer, answer: answer{usage: noUsage}}
 	s.flow.enc = c.from.stream(c, &s.out)
 	s.decode = hearers[c.to].stream()
 	return s
