@@ -25,6 +25,7 @@ import (
 	"corral/daemon/llm"
 	"corral/daemon/meter"
 	"corral/daemon/provider/relay"
+	"corral/daemon/resilience"
 	"corral/daemon/route"
 	"corral/store/ledger/vault"
 )
@@ -59,6 +60,8 @@ type Daemon struct {
 	limit   *limit.Limit
 	decoder *gateway.Decoder
 	router  *route.Router
+	routing atomic.Pointer[routing]
+	nest    *resilience.Nest
 	set     *metrics.Set
 	probes  probes
 	started time.Time
@@ -111,12 +114,14 @@ func Run(ctx context.Context, o Options) (err error) {
 	defer d.meter.Close()
 	d.limit = limit.New(rules(c))
 	d.decoder = &gateway.Decoder{Max: func() int64 { return d.now.Load().maxBody }}
-	table, err := d.newTable(c)
+	first, err := d.newTable(c)
 	if err != nil {
 		return err
 	}
-	d.router = route.New(table)
-	defer func() { closeAll(d.router.Table()) }()
+	d.routing.Store(first)
+	d.router = route.New(first.table)
+	defer func() { d.routing.Load().close() }()
+	d.nest = d.newNest(c)
 	d.subscribe()
 
 	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore})

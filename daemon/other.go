@@ -80,5 +80,6 @@ func (d *Daemon) ready(w http.ResponseWriter, r *http.Request) {
 func (d *Daemon) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	d.set.WritePrometheus(w)
+	d.writeNest(w)
 	metrics.WriteProcessMetrics(w)
 }

@@ -71,46 +71,62 @@ func once(resolve func() (string, error)) func() (string, error) {
 	}
 }
 
-// newTable makes the routing table that c describes. The caller closes its providers.
-func (d *Daemon) newTable(c config.Config) (*route.Table, error) {
-	t := &route.Table{Providers: map[string]provider.Provider{}, Models: map[string][]llm.Target{}, Made: time.Now()}
+// newTable makes the routing table that c describes, and its providers by name. The caller closes these.
+func (d *Daemon) newTable(c config.Config) (*routing, error) {
+	x := &routing{providers: map[string]provider.Provider{}}
+	t := &route.Table{Models: map[string]*route.Model{}, Made: time.Now()}
+	x.table = t
+	away, keyed := map[string]string{}, map[string]bool{}
 	for i, p := range c.Providers {
 		made, err := d.newProvider(c, p)
 		if err != nil {
-			closeAll(t)
+			x.close()
 			return nil, err
 		}
-		t.Providers[p.Name] = made
-		if i == 0 {
-			t.Default = made
-		}
-	}
-	away := map[string]string{}
-	for _, p := range c.Providers {
+		x.providers[p.Name], keyed[p.Name] = made, p.Key != ""
 		if u, err := url.Parse(p.URL); err == nil && !p.OnDevice() {
 			away[p.Name] = u.Host
 		}
+		if i == 0 {
+			t.Default = route.Target{Target: llm.Target{Provider: p.Name, Why: "default"}, Provider: made, Keyed: keyed[p.Name]}
+		}
 	}
 	for _, m := range c.Models {
+		made := &route.Model{LocalOnly: m.LocalOnly}
 		for _, target := range m.Targets {
 			to := llm.Target{Provider: target.Provider, Model: target.Model, Why: "model", Away: away[target.Provider]}
 			if to.Away == "" && !target.OnDevice() {
-				to.Away = "ollama.com"
+				to.Away = ollamaCloud
 			}
-			t.Models[m.Name] = append(t.Models[m.Name], to)
+			made.Targets = append(made.Targets, route.Target{Target: to, Provider: x.providers[target.Provider], Keyed: keyed[target.Provider]})
 		}
+		for _, l := range m.LastResort {
+			made.LastResort = append(made.LastResort, llm.LastResort{Similar: l.Similar, Static: l.Static})
+		}
+		t.Models[m.Name] = made
 	}
+	first := t.Default.Target.Provider
 	t.Away = func(model string) string {
-		if host := away[t.Default.Name()]; host != "" || (config.Target{Model: model}).OnDevice() {
-			return host
+		if away[first] != "" || (config.Target{Model: model}).OnDevice() {
+			return away[first]
 		}
-		return "ollama.com" // Ollama passes its cloud models on
+		return ollamaCloud
 	}
-	return t, nil
+	return x, nil
 }
 
-func closeAll(t *route.Table) {
-	for _, p := range t.Providers {
+// ollamaCloud is where an Ollama on this device passes its cloud models on to.
+const ollamaCloud = "ollama.com"
+
+// routing is a table and the providers that it was made with.
+type routing struct {
+	table     *route.Table
+	providers map[string]provider.Provider
+}
+
+// close lets go of the providers; calls under way keep their connections.
+func (x *routing) close() {
+	for _, p := range x.providers {
 		p.Close()
 	}
 }
@@ -144,12 +160,12 @@ func (d *Daemon) seen(ctx context.Context) []admin.Provider {
 	// Whoever asks may go away; what is learned is for the next one too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
-	c, t := d.config.Current(), d.router.Table()
+	c, providers := d.config.Current(), d.routing.Load().providers
 	out := make([]admin.Provider, len(c.Providers))
 	var wg sync.WaitGroup
 	for i, p := range c.Providers {
 		out[i] = admin.Provider{Name: p.Name, Kind: string(p.Kind), URL: p.URL, Checked: time.Now()}
-		made := t.Providers[p.Name]
+		made := providers[p.Name]
 		if made == nil {
 			continue
 		}

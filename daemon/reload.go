@@ -6,7 +6,6 @@ import (
 
 	"corral/daemon/admin"
 	"corral/daemon/config"
-	"corral/daemon/route"
 )
 
 // changes is what became of the changes to the config so far.
@@ -18,18 +17,18 @@ type changes struct {
 
 // subscribe lets each stage follow the config. What could fail is tried before anything changes.
 func (d *Daemon) subscribe() {
-	var next *route.Table
+	var next *routing
 	d.config.Subscribe(func(_, c config.Config) (err error) {
 		next, err = d.newTable(c)
 		return err
 	}, func(c config.Config) {
-		old := d.router.Table()
-		d.router.Set(next)
-		closeAll(old) // calls under way keep their connections
+		d.router.Set(next.table)
+		d.routing.Swap(next).close()
 	})
 	d.config.Subscribe(nil, func(c config.Config) {
 		d.auth.Required.Store(c.Auth == config.AuthRequired)
 		d.limit.Set(rules(c))
+		d.nest.Set(nestRules(c))
 		d.take(c)
 		d.probes.forget()
 	})

@@ -14,6 +14,7 @@ type Config struct {
 	Retry     Retry      `koanf:"retry"`
 	Breaker   Breaker    `koanf:"breaker"`
 	Timeouts  Timeouts   `koanf:"timeouts"`
+	Queue     Queue      `koanf:"queue"`
 	Cache     Cache      `koanf:"cache"`
 	Guard     Guard      `koanf:"guard"`
 	Limits    Limits     `koanf:"limits"`
@@ -82,13 +83,18 @@ type Retry struct {
 	MaxAttempts int      `koanf:"max_attempts"` // the first one counts: 1 is no retry; at most 10
 	Base        Duration `koanf:"base"`         // the first wait
 	Max         Duration `koanf:"max"`          // no wait is longer
+	Budget      Percent  `koanf:"budget"`       // retries for each hundred calls, so that an outage is not made worse
 }
 
 // Breaker says when a target is left alone, and for how long.
 type Breaker struct {
-	Failures int      `koanf:"failures"` // in a row
+	Failures int      `koanf:"failures"`  // in a row
+	Rate     Percent  `koanf:"rate"`      // or this share of the calls in Window; 0%: only Failures decides
+	Window   Duration `koanf:"window"`    // of Rate
+	MinCalls int      `koanf:"min_calls"` // fewer in Window decide nothing
 	OpenFor  Duration `koanf:"open_for"`
 	Probes   int      `koanf:"probes"` // calls let through after that, to see whether it answers again
+	Slow     Duration `koanf:"slow"`   // a first token later than this is a failure; 0s: never
 }
 
 // Timeouts bound one attempt at one target. All are positive.
@@ -97,6 +103,14 @@ type Timeouts struct {
 	FirstToken Duration `koanf:"first_token"` // streams: from the request to the first byte of the answer
 	Idle       Duration `koanf:"idle"`        // streams: between two reads after that
 	Whole      Duration `koanf:"whole"`       // from first to last byte, streamed or not
+	Load       Duration `koanf:"load"`        // how much longer than the above while the model is being loaded
+	Ping       Duration `koanf:"ping"`        // a waiting SSE stream hears this often that it goes on; 0s: never, since the first one fixes the status
+}
+
+// Queue bounds what is sent to each model server on this device at once.
+type Queue struct {
+	Concurrent int `koanf:"concurrent"` // calls at once; 0: no limit, and so no queue
+	Waiting    int `koanf:"waiting"`    // calls that may wait for a place
 }
 
 // Cache keeps answers.
@@ -179,14 +193,16 @@ func Default() Config {
 		Listen:    "127.0.0.1:11435",
 		Auth:      AuthNone,
 		Providers: []Provider{{Name: "local", Kind: KindOllama, URL: KindOllama.URL()}},
-		Retry:     Retry{Strategy: "exponential", MaxAttempts: 3, Base: Duration(200 * time.Millisecond), Max: Duration(5 * time.Second)},
-		Breaker:   Breaker{Failures: 5, OpenFor: Duration(time.Minute), Probes: 1},
+		Retry:     Retry{Strategy: "exponential", MaxAttempts: 3, Base: Duration(200 * time.Millisecond), Max: Duration(5 * time.Second), Budget: 10},
+		Breaker:   Breaker{Failures: 5, Rate: 50, Window: Duration(30 * time.Second), MinCalls: 20, OpenFor: Duration(time.Minute), Probes: 1},
 		Timeouts: Timeouts{
 			Connect:    Duration(2 * time.Second),
 			FirstToken: Duration(2 * time.Minute), // a large model may have to be read from disk first
 			Idle:       Duration(time.Minute),
 			Whole:      Duration(time.Hour),
+			Load:       Duration(10 * time.Minute),
 		},
+		Queue: Queue{Concurrent: 256, Waiting: 1024},
 		Cache: Cache{
 			Exact:   ExactCache{TTL: Duration(5 * time.Minute), MaxBytes: 256 << 20, When: "deterministic"},
 			Similar: SimilarCache{Threshold: 0.95},

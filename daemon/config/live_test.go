@@ -112,13 +112,13 @@ func TestASavedFileIsTakenOver(t *testing.T) {
 	write(t, path, two)
 	w.takesOver("a file written in place", "127.0.0.1:2")
 
-	write(t, path+".new", three+"retry: { max_attempts: 2 }\n")
+	write(t, path+".new", three+"slo: { latency_p95: 1s }\n")
 	rename(t, path+".new", path)
-	r := w.next("a file put in its place", func(r result) bool { return r.err == nil && w.Current().Retry.MaxAttempts == 2 })
-	if !reflect.DeepEqual(r.changed, []string{"listen", "retry"}) {
+	r := w.next("a file put in its place", func(r result) bool { return r.err == nil && w.Current().SLO.LatencyP95 == Duration(time.Second) })
+	if !reflect.DeepEqual(r.changed, []string{"listen", "slo"}) {
 		t.Errorf("changed %v", r.changed)
 	}
-	if got := w.Warnings(); len(got) != 1 || got[0].Field != "retry" {
+	if got := w.Warnings(); len(got) != 1 || got[0].Field != "slo" {
 		t.Errorf("warnings %v", got)
 	}
 

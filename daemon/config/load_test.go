@@ -199,7 +199,7 @@ func TestAWrongVariableOrFlagIsNamed(t *testing.T) {
 		`CORRAL_SHUTDOWN: shutdown: "30" has no unit; write 30s, 30m or 30h`,
 		`CORRAL_TELEMETRY_LOG: telemetry.log: "loud" is not known; use debug, info, warn or error`,
 		`command line: auth: "maybe" is not known; use none or required`,
-		`command line: tls: is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
+		`command line: tls: is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
 	)
 }
 
@@ -313,10 +313,8 @@ models:
 	}
 	// Each part that lands takes a line from here as well as from notYet.
 	want := []string{
-		"corral.yaml:2:1: retry: accepted, not yet in force in this version",
 		"corral.yaml:6:32: providers[2].url: has no path; most OpenAI-compatible servers answer under /v1",
 		"corral.yaml:6:32: providers[2].url: the key is sent without encryption; use https:// if the server has it",
-		"corral.yaml:9:5: models[0].last_resort: accepted, not yet in force in this version",
 		"CORRAL_SLO_LATENCY_P95: slo.latency_p95: accepted, not yet in force in this version",
 	}
 	if !reflect.DeepEqual(got, want) {

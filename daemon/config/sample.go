@@ -49,6 +49,8 @@ timeouts:
   first_token: 2m
   idle: 1m
   whole: 1h
+  load: 10m
+  ping: 0s
 
 # What callers may ask; 0 is no limit.
 limits:
@@ -63,12 +65,22 @@ limits:
 #  max_attempts: 3
 #  base: 200ms
 #  max: 5s
+#  budget: 10%
 
 # When a target that keeps failing is left alone.
 #breaker:
 #  failures: 5
+#  rate: 50%
+#  window: 30s
+#  min_calls: 20
 #  open_for: 1m
 #  probes: 1
+#  slow: 0s
+
+# What is sent to each model server on this device at once, and how many may wait.
+#queue:
+#  concurrent: 256
+#  waiting: 1024
 
 # Answers kept: to the same question (off, deterministic or always), and to one alike when an embedding model is named.
 #cache:

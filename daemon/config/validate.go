@@ -72,6 +72,15 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	}
 	v.between("breaker.failures", c.Breaker.Failures, 1, 1000)
 	v.positive("breaker.open_for", c.Breaker.OpenFor)
+	for path, is := range map[string]Percent{"retry.budget": c.Retry.Budget, "breaker.rate": c.Breaker.Rate} {
+		if is < 0 || is > 100 {
+			v.tell(path, "%s is not from 0%% to 100%%", is)
+		}
+	}
+	v.positive("breaker.window", c.Breaker.Window)
+	v.between("breaker.min_calls", c.Breaker.MinCalls, 1, 1000000)
+	v.between("queue.concurrent", c.Queue.Concurrent, 0, 100000)
+	v.between("queue.waiting", c.Queue.Waiting, 0, 100000)
 	v.between("breaker.probes", c.Breaker.Probes, 1, 100)
 
 	v.positive("timeouts.connect", c.Timeouts.Connect)
@@ -139,7 +148,7 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	for _, d := range []struct {
 		path string
 		is   Duration
-	}{{"audit.retention", c.Audit.Retention}, {"audit.keep_entries", c.Audit.KeepEntries}, {"slo.latency_p95", c.SLO.LatencyP95}, {"shutdown", c.Shutdown}} {
+	}{{"breaker.slow", c.Breaker.Slow}, {"timeouts.load", c.Timeouts.Load}, {"timeouts.ping", c.Timeouts.Ping}, {"audit.retention", c.Audit.Retention}, {"audit.keep_entries", c.Audit.KeepEntries}, {"slo.latency_p95", c.SLO.LatencyP95}, {"shutdown", c.Shutdown}} {
 		if d.is < 0 {
 			v.tell(d.path, "%s is negative", d.is)
 		}

@@ -35,14 +35,14 @@ func TestProblemsSayWhereWhatAndWhatWouldBeRight(t *testing.T) {
 		{"retry:\n  max-attempts: 1\n", []string{`corral.yaml:2:3: retry.max-attempts: is not a known field; did you mean max_attempts?`}},
 		{"providers: [ { name: a, kind: openai, api_key: env:A } ]\n", []string{`corral.yaml:1:39: providers[0].api_key: is not a known field; did you mean key?`}},
 		{"port: 80\n", []string{`corral.yaml:1:1: port: is not a known field; did you mean listen?`}},
-		{"breaker: { quux: 1 }\n", []string{`corral.yaml:1:12: breaker.quux: is not a known field; here may stand failures, open_for or probes`}},
+		{"breaker: { quux: 1 }\n", []string{`corral.yaml:1:12: breaker.quux: is not a known field; here may stand failures, rate, window, min_calls, open_for, probes or slow`}},
 		{"\"a.b\": 1\n\"\": 2\n", []string{
-			`corral.yaml:1:1: "a.b": is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
-			`corral.yaml:2:1: "": is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
+			`corral.yaml:1:1: "a.b": is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
+			`corral.yaml:2:1: "": is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
 		}},
 
 		// shapes and types
-		{"retry: 5\n", []string{`corral.yaml:1:8: retry: must be a section with strategy, max_attempts, base or max, not a single value`}},
+		{"retry: 5\n", []string{`corral.yaml:1:8: retry: must be a section with strategy, max_attempts, base, max or budget, not a single value`}},
 		{"hosts: a.lan\n", []string{`corral.yaml:1:8: hosts: must be a list, not a single value`}},
 		{"listen: [a]\n", []string{`corral.yaml:1:9: listen: must be a text, not a list`}},
 		{"retry: { max_attempts: many, base: 5, max: 1 minute }\n", []string{

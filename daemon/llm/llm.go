@@ -106,7 +106,10 @@ type Request struct {
 	Model  string // the name asked for; empty where the call has none
 	Stream bool
 
-	Target Target // where route sends it
+	Plan     *Plan  // where it may go, by route
+	Target   Target // where it went last
+	Attempts int    // how often a target was asked
+	Left     string // host that its text went to when it left this device, by any attempt
 
 	// Release gives Body's memory back when the call is over; nil where there is nothing to give back.
 	Release func()

@@ -311,7 +311,7 @@ func (c *call) entry(o *outcome) record.Entry {
 		Dialect: r.Endpoint.Dialect.String(), Operation: r.Endpoint.Name, ModelAsked: r.Model, ModelAnswered: o.model, ModelDigest: o.digest,
 		Provider: o.provider, Route: o.route, Status: o.status, Duration: o.took, FirstToken: o.first,
 		Tokens: record.Tokens{Input: o.usage.Input, Output: o.usage.Output, CachedInput: o.usage.Cached, Reasoning: o.usage.Reasoning, Estimated: o.estimated},
-		Cost:   o.cost, Baseline: o.baseline, Left: r.Target.Away, Attempts: 1,
+		Cost:   o.cost, Baseline: o.baseline, Left: r.Left, Attempts: r.Attempts,
 	}
 	if c.answer != nil {
 		e.Answer = record.Text{Commitment: c.answer.Commitment()}
@@ -325,8 +325,17 @@ func (c *call) entry(o *outcome) record.Entry {
 	if o.estimated {
 		e.Flags |= record.Estimated
 	}
-	if r.Target.Away != "" && c.reply != nil {
+	if r.Left != "" {
 		e.Flags |= record.LeftDevice
+	}
+	if r.Attempts > 1 {
+		e.Flags |= record.Retried
+	}
+	switch {
+	case strings.HasPrefix(o.route, "fallback:"):
+		e.Flags |= record.Fallback
+	case o.route == "static" || o.route == "similar":
+		e.Flags |= record.LastResort
 	}
 	if o.err != nil {
 		e.ErrorCode = o.err.Code()
@@ -335,9 +344,8 @@ func (c *call) entry(o *outcome) record.Entry {
 			e.Flags |= record.CallerLeft
 		case c.reply != nil:
 			e.Flags |= record.Broken
-		case r.Target.Provider == "":
+		case r.Attempts == 0:
 			e.Flags |= record.Refused
-			e.Attempts = 0
 		}
 	}
 	return e

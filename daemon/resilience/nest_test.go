@@ -480,7 +480,9 @@ func TestHowAStreamEnds(t *testing.T) {
 			target := llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 				return &llm.Reply{Status: 200, Stream: true, Body: tt.body}, nil
 			})
-			x := Candidate{Target: llm.Target{Provider: "a", Model: "m"}, Handler: llm.HandlerFunc(refuse)}
+			x := Candidate{Target: llm.Target{Provider: "a", Model: "m"}, Handler: llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) {
+				return nil, llm.Errorf(llm.Broken, "", nil, "")
+			})}
 			n.Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{x}})
 			x.Handler = target
 			reply, err := n.Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{x}})
@@ -629,9 +631,9 @@ func TestRetryStopsWhenTheBreakerOpens(t *testing.T) {
 		rules := DefaultRules()
 		rules.Breaker.Failures = 2
 		n := newNest(rules)
-		a := &fake{name: "a", script: []fault{status(500)}}
+		a := &fake{name: "a", script: []fault{status(503)}}
 		reply, err := n.Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{a.candidate("")}})
-		if err != nil || reply.Status != 500 || a.calls.Load() != 2 {
+		if err != nil || reply.Status != 503 || a.calls.Load() != 2 {
 			t.Fatalf("%v %v, asked %d times", reply, err, a.calls.Load())
 		}
 		reply.Close()
@@ -648,7 +650,8 @@ func TestRestartedServerIsFoundSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNest(DefaultRules())
 		a := &fake{name: "a", script: append(slices.Repeat([]fault{refuse}, 5), answer)}
-		p := &Plan{Candidates: []Candidate{a.candidate("")}}
+		b := &fake{name: "b", script: []fault{refuse}}
+		p := &Plan{Candidates: []Candidate{a.candidate(""), b.candidate("")}}
 		n.Serve(context.Background(), chat(), p)
 		n.Serve(context.Background(), chat(), p)
 		if s := n.Breakers()[0]; s.State != breaker.Open {
@@ -662,6 +665,23 @@ func TestRestartedServerIsFoundSoon(t *testing.T) {
 		drain(reply)
 		if s := n.Breakers()[0]; s.State != breaker.Closed {
 			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Where nobody else could answer, and being refused costs nothing, the next call is a try like any other.
+func TestTheOnlyServerOnThisDeviceIsAlwaysAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNest(DefaultRules())
+		a := &fake{name: "a", script: append(slices.Repeat([]fault{refuse, status(500)}, 10), answer)}
+		p := &Plan{Candidates: []Candidate{a.candidate("")}}
+		for range 20 {
+			if reply, err := n.Serve(context.Background(), chat(), p); err == nil {
+				drain(reply)
+			}
+		}
+		if s := n.Breakers()[0]; s.State != breaker.Closed || a.calls.Load() < 21 {
+			t.Errorf("%+v, asked %d times", s, a.calls.Load())
 		}
 	})
 }

@@ -32,29 +32,12 @@ import (
 	"corral/daemon/resilience/retry"
 )
 
-// Candidate is one target that may answer a call.
-type Candidate struct {
-	Target  llm.Target
-	Handler llm.Handler // the provider; it may be a Loader
-	// Keyed says that Corral shows a key of its own there. Where it does not, a 401, 403 or 429 is between the caller and
-	// the target, and no reason to keep others away.
-	Keyed bool
-}
-
-func (x *Candidate) onDevice() bool { return x.Target.Away == "" }
-
-// LastResort answers when every candidate failed: either Similar, or the sentence Static.
-type LastResort struct {
-	Similar bool
-	Static  string
-}
-
-// Plan is where a call may go. Many calls share one; it is never changed.
-type Plan struct {
-	Candidates []Candidate // in order of preference
-	LastResort []LastResort
-	LocalOnly  bool // leave out what is not on this device
-}
+// What a call brings with it, in the words of the nest.
+type (
+	Candidate  = llm.Candidate
+	LastResort = llm.LastResort
+	Plan       = llm.Plan
+)
 
 // Loader is a provider that can tell a model that is being loaded from one that hangs.
 type Loader interface {
@@ -178,15 +161,9 @@ type call struct {
 	fails []failure
 }
 
-// Handler is the nest as the last handler of a journey. plan says where a call may go.
-func (n *Nest) Handler(plan func(ctx context.Context, r *llm.Request) (*Plan, error)) llm.Handler {
-	return llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
-		p, err := plan(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		return n.Serve(ctx, r, p)
-	})
+// Handler is the nest as the last handler of a journey, for calls that bring their plan.
+func (n *Nest) Handler() llm.Handler {
+	return llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) { return n.Serve(ctx, r, r.Plan) })
 }
 
 // Serve gets an answer to r from one of p's targets. What changes something at a target (Manage, Upload) goes to the
@@ -205,7 +182,7 @@ func (n *Nest) Serve(ctx context.Context, r *llm.Request, p *Plan) (*llm.Reply, 
 func off(v []string) bool { return len(v) > 0 && strings.EqualFold(strings.TrimSpace(v[0]), "off") }
 
 // may reports whether the call may go to x.
-func (c *call) may(x *Candidate) bool { return !c.plan.LocalOnly || x.onDevice() }
+func (c *call) may(x *Candidate) bool { return !c.plan.LocalOnly || x.OnDevice() }
 
 func manage(ctx context.Context, c *call) (*llm.Reply, error) {
 	for i := range c.plan.Candidates {
@@ -232,7 +209,7 @@ func (n *Nest) target(x *Candidate, asked string) *target {
 	if t != nil {
 		return t
 	}
-	return n.newTarget(k, x.onDevice())
+	return n.newTarget(k, x.OnDevice())
 }
 
 func (n *Nest) newTarget(k key, onDevice bool) *target {

@@ -2,6 +2,7 @@ package resilience
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"corral/daemon/llm"
@@ -230,8 +231,12 @@ func guarded(next step) step {
 			pass.Limited(o.after)
 		case o.cause == denied && c.at.Keyed:
 			pass.Denied(o.status)
+		case c.only() && (o.status == http.StatusInternalServerError || o.cause == unreachable && c.at.OnDevice()):
+			// Ollama answers 500 to some calls that were wrong themselves, and where nobody listens on this device that is
+			// told at once. Where nobody else could answer, keeping the next calls away would help no one.
+			pass.Done(breaker.Unjudged)
 		case o.cause != none:
-			if causes[o.cause].outcome == breaker.Refused && !c.at.onDevice() {
+			if causes[o.cause].outcome == breaker.Refused && !c.at.OnDevice() {
 				pass.Done(breaker.Failed) // over a network it is not told at once, so it is not asked as often
 				break
 			}
@@ -252,6 +257,9 @@ func guarded(next step) step {
 		return o
 	}
 }
+
+// only reports that there is but one target, and nothing to fall back to.
+func (c *call) only() bool { return len(c.plan.Candidates) == 1 && len(c.plan.LastResort) == 0 }
 
 // refused is the outcome of a call that the breaker does not let through.
 func (c *call) refused(x *breaker.Refusal) outcome {

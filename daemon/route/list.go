@@ -92,10 +92,10 @@ func (t *Table) model(name string, _ gjson.Result) []byte {
 // tag is name as an entry of Ollama's list: like that of its first target where the list has it.
 func (t *Table) tag(name string, list gjson.Result) []byte {
 	entry := map[string]any{"size": 0, "modified_at": t.Made, "details": map[string]any{"format": "", "family": "", "families": nil, "parameter_size": "", "quantization_level": ""}}
-	targets := t.Models[name]
-	if len(targets) > 0 && targets[0].Provider == t.Default.Name() {
+	targets := t.Models[name].Targets
+	if len(targets) > 0 && targets[0].Target.Provider == t.Default.Target.Provider {
 		for _, m := range list.Array() {
-			if n := m.Get("name").Str; n == targets[0].Model || n == targets[0].Model+":latest" {
+			if n := m.Get("name").Str; n == targets[0].Target.Model || n == targets[0].Target.Model+":latest" {
 				json.Unmarshal([]byte(m.Raw), &entry)
 			}
 		}

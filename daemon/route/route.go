@@ -1,10 +1,11 @@
-// Package route is the stage that decides where a call goes: by the name of its model to the targets that the config gives
-// for it, else as it is to the first provider.
+// Package route is the stage that decides where a call may go: by the name of its model to the targets that the config
+// gives for it, else as it is to the first provider. It makes the plan; resilience carries it out.
 package route
 
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -12,16 +13,37 @@ import (
 	"corral/daemon/provider"
 )
 
-// Table is where calls may go. It is never changed; Set puts another in its place.
-type Table struct {
-	Providers map[string]provider.Provider
-	Default   provider.Provider // for names that no entry of Models has
-	Models    map[string][]llm.Target
-	Made      time.Time
-	Away      func(model string) string // host that text for a model at Default goes to; empty: it stays on this device
+// Target is one target of a name, as the config gives it.
+type Target struct {
+	llm.Target
+	Provider provider.Provider
+	Keyed    bool // Corral has a key of its own there
 }
 
-// Router is the last stage: it hands the call to its target.
+// Model is a name of the config.
+type Model struct {
+	Targets    []Target
+	LastResort []llm.LastResort
+	LocalOnly  bool
+}
+
+// Table is where calls may go. It is never changed; Set puts another in its place.
+type Table struct {
+	Default Target // for names that no entry of Models has; its Model is empty
+	Models  map[string]*Model
+	Away    func(model string) string // host that text for a model at Default goes to; empty: it stays on this device
+	Made    time.Time
+
+	plans sync.Map // of planKey to *llm.Plan: made once for each name and endpoint that is asked for
+}
+
+type planKey struct {
+	name string // of an entry of Models; empty: Default
+	away string // Default's, by the model asked for
+	ep   *llm.Endpoint
+}
+
+// Router is the stage.
 type Router struct{ table atomic.Pointer[Table] }
 
 // New makes a Router.
@@ -37,41 +59,75 @@ func (x *Router) Set(t *Table) { x.table.Store(t) }
 // Table is the one in force.
 func (x *Router) Table() *Table { return x.table.Load() }
 
-// Serve sends r to the first of its targets that speaks its dialect.
-func (x *Router) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
-	t := x.table.Load()
-	targets, named := t.Models[r.Model]
-	if !named && strings.HasSuffix(r.Model, ":latest") {
-		targets, named = t.Models[strings.TrimSuffix(r.Model, ":latest")] // clients of Ollama add it
-	}
-	switch name := r.Endpoint.Name; {
-	case name == "models" || name == "tags":
-		r.Target = llm.Target{Provider: t.Default.Name(), Why: "default"}
-		reply, err := t.Default.Serve(ctx, r)
-		if err != nil {
-			return nil, err
+// Stage gives each call its plan. Lists of models get the config's names added on their way back.
+func (x *Router) Stage(next llm.Handler) llm.Handler {
+	return llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		t := x.table.Load()
+		key := planKey{ep: r.Endpoint}
+		switch r.Endpoint.Name {
+		case "models", "tags":
+			r.Plan = t.plan(key)
+			reply, err := next.Serve(ctx, r)
+			if err != nil {
+				return nil, err
+			}
+			return t.listed(ctx, r, reply)
 		}
-		return t.listed(ctx, r, reply)
-	case name == "model" && named:
-		return t.own(r), nil
-	}
-	if !named || r.Endpoint.Task == llm.Manage {
-		if !t.Default.Can(r.Endpoint) {
-			return nil, unsupported(r, t.Default.Name())
+		if r.Endpoint.Task != llm.Manage { // which is about the server's own names
+			key.name = t.named(r.Model)
 		}
-		r.Target = llm.Target{Provider: t.Default.Name(), Why: "default", Away: t.Away(r.Model)}
-		return t.Default.Serve(ctx, r)
-	}
-	for _, target := range targets {
-		if p := t.Providers[target.Provider]; p != nil && p.Can(r.Endpoint) {
-			r.Target = target
-			return p.Serve(ctx, r)
+		if key.name != "" && r.Endpoint.Name == "model" {
+			return t.own(r), nil
 		}
-	}
-	return nil, unsupported(r, r.Model)
+		if key.name == "" {
+			key.away = t.Away(r.Model)
+		}
+		r.Plan = t.plan(key)
+		if len(r.Plan.Candidates) == 0 && len(r.Plan.LastResort) == 0 {
+			what := r.Model
+			if key.name == "" {
+				what = t.Default.Target.Provider
+			}
+			return nil, llm.Errorf(llm.Unsupported, "route", nil, "No target of %q can answer %s. Ask in another API, or add a target that can to corral.yaml.", what, r.Path)
+		}
+		if len(r.Plan.Candidates) > 1 {
+			r.Plan = able(ctx, r)
+		}
+		if len(r.Plan.Candidates) > 0 {
+			r.Target = r.Plan.Candidates[0].Target
+		}
+		return next.Serve(ctx, r)
+	})
 }
 
-func unsupported(r *llm.Request, what string) *llm.Error {
-	return llm.Errorf(llm.Unsupported, "route", nil, "No target of %q speaks the API of %s. Ask in another dialect, or add a target that does to corral.yaml.",
-		what, r.Path)
+// named is the config's name that model stands for; empty: none does. Clients of Ollama add :latest.
+func (t *Table) named(model string) string {
+	if _, ok := t.Models[model]; ok {
+		return model
+	}
+	if short, ok := strings.CutSuffix(model, ":latest"); ok && t.Models[short] != nil {
+		return short
+	}
+	return ""
+}
+
+func (t *Table) plan(k planKey) *llm.Plan {
+	if p, ok := t.plans.Load(k); ok {
+		return p.(*llm.Plan)
+	}
+	p := &llm.Plan{}
+	targets := []Target{t.Default}
+	if m := t.Models[k.name]; m != nil {
+		targets, p.LastResort, p.LocalOnly = m.Targets, m.LastResort, m.LocalOnly
+	}
+	for _, to := range targets {
+		if k.name == "" {
+			to.Away = k.away
+		}
+		if to.Provider.Can(k.ep) {
+			p.Candidates = append(p.Candidates, llm.Candidate{Target: to.Target, Handler: to.Provider, Keyed: to.Keyed})
+		}
+	}
+	got, _ := t.plans.LoadOrStore(k, p)
+	return got.(*llm.Plan)
 }

@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"corral/daemon/config"
+	"corral/daemon/llm"
+	"corral/daemon/resilience"
+	"corral/daemon/resilience/breaker"
+	"corral/daemon/resilience/queue"
+	"corral/daemon/resilience/retry"
+)
+
+func nestRules(c config.Config) resilience.Rules {
+	strategies := map[string]retry.Strategy{"exponential": retry.Exponential, "linear": retry.Linear, "fibonacci": retry.Fibonacci}
+	d := resilience.DefaultRules()
+	d.Retry = retry.Policy{Strategy: strategies[c.Retry.Strategy], MaxAttempts: c.Retry.MaxAttempts, Base: time.Duration(c.Retry.Base), Max: time.Duration(c.Retry.Max)}
+	d.Budget.Ratio = float64(c.Retry.Budget) / 100
+	b := c.Breaker
+	d.Breaker = breaker.Rules{Failures: b.Failures, Rate: float64(b.Rate) / 100, Window: time.Duration(b.Window), MinCalls: b.MinCalls, OpenFor: time.Duration(b.OpenFor),
+		RefusedFor: d.Breaker.RefusedFor, Probes: b.Probes, Slow: time.Duration(b.Slow), AuthFor: d.Breaker.AuthFor}
+	d.Queue = queue.Rules{Concurrent: c.Queue.Concurrent, Waiting: c.Queue.Waiting, MaxRun: d.Queue.MaxRun}
+	d.Timeout = resilience.Timeout{Content: time.Duration(c.Timeouts.FirstToken), Whole: time.Duration(c.Timeouts.Whole), Load: time.Duration(c.Timeouts.Load)}
+	d.Ping = time.Duration(c.Timeouts.Ping)
+	return d
+}
+
+func (d *Daemon) newNest(c config.Config) *resilience.Nest {
+	count := func(format string, args ...any) *metrics.Counter {
+		return d.set.GetOrCreateCounter(fmt.Sprintf(format, args...))
+	}
+	return resilience.New(resilience.Options{Rules: nestRules(c), Hooks: resilience.Hooks{
+		Ask: func(r *llm.Request) {
+			r.Attempts++
+			if r.Target.Away != "" {
+				r.Left = r.Target.Away
+			}
+		},
+		Retry: func(t llm.Target, cause string) {
+			count("llm_retries_total{provider=%q,cause=%q}", t.Provider, cause).Inc()
+		},
+		Fallback: func(from, to llm.Target, cause string) {
+			count("llm_fallbacks_total{from=%q,to=%q,cause=%q}", from.Provider, to.Provider, cause).Inc()
+		},
+		Breaker: func(x breaker.Change) {
+			count("corral_breaker_changes_total{provider=%q,to=%q}", x.Target.Provider, x.To.String()).Inc()
+			d.log.Warn("breaker", "provider", x.Target.Provider, "model", x.Target.Model, "from", x.From.String(), "to", x.To.String(), "why", x.Why)
+		},
+	}})
+}
+
+// maxBreakerSeries bounds the targets that have a series of their own; callers may invent names.
+const maxBreakerSeries = 200
+
+// writeNest writes the state of breakers and queues as metrics.
+func (d *Daemon) writeNest(w io.Writer) {
+	for i, b := range d.nest.Breakers() {
+		if i == maxBreakerSeries {
+			break
+		}
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("llm_breaker_state{provider=%q,model=%q}", b.Target.Provider, b.Target.Model), uint64(b.State))
+	}
+	for provider, q := range d.nest.Queues() {
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("corral_queue_running{provider=%q}", provider), uint64(q.Running))
+		metrics.WriteGaugeUint64(w, fmt.Sprintf("corral_queue_waiting{provider=%q}", provider), uint64(len(q.Waiting)))
+	}
+}
