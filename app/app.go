@@ -38,9 +38,8 @@ type env struct {
 // Main runs the command line and returns the exit code: 0, or 1 after an error, which it has told.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	e := &env{in: in, out: out, err: errOut}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal()
 	defer stop()
-	go func() { <-ctx.Done(); stop() }() // the second signal ends the process at once
 	root := e.root()
 	root.SetArgs(args)
 	root.SetIn(in)
@@ -55,6 +54,33 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 		fmt.Fprintln(errOut, hint)
 	}
 	return 1
+}
+
+// untilSignal gives a context that ends at the first Ctrl-C or SIGTERM. The second one ends the process, at once and however
+// soon it follows: signal.NotifyContext would lose it until its stop is called.
+func untilSignal() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		defer cancel()
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case s := <-signals:
+			code := 1
+			if n, ok := s.(syscall.Signal); ok {
+				code = 128 + int(n) // as a shell says it
+			}
+			os.Exit(code)
+		case <-done:
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done) }
 }
 
 func hintFor(err error) string {
