@@ -3,9 +3,11 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -45,6 +47,10 @@ type DB struct {
 	mu   sync.RWMutex
 	bolt *bbolt.DB // nil after Close
 
+	// readOnly says that the file could not be opened for writing. Update tries again, since a disk that was mounted read-only after an
+	// error is often mounted for writing again by hand. Guarded by writing.
+	readOnly bool
+
 	// writing serializes Update, and guards rec. bbolt has such a lock of its own, but it lies below the file that Compact exchanges.
 	writing sync.Mutex
 	rec     *recorder
@@ -65,12 +71,18 @@ func Open(dir string, opts Options) (*DB, error) {
 		}
 	}
 	bolt, err := d.openBolt(d.Path())
-	if err != nil {
+	if mayNotWrite(err) {
+		if d.bolt, err = d.openToRead(); err != nil {
+			return nil, err
+		}
+		d.readOnly = true
+	} else if err != nil {
 		return nil, err
+	} else {
+		d.bolt = bolt
 	}
-	d.bolt = bolt
 	if err := d.migrate(migrations()); err != nil {
-		return nil, errors.Join(err, bolt.Close())
+		return nil, errors.Join(err, d.bolt.Close())
 	}
 	// A full disk must not keep the daemon from starting: the run file only helps.
 	_ = writeRun(dir)
@@ -99,6 +111,47 @@ func (d *DB) openBolt(path string) (*bbolt.DB, error) {
 	return bolt, nil
 }
 
+// openToRead opens a file that cannot be opened for writing.
+func (d *DB) openToRead() (*bbolt.DB, error) {
+	bolt, err := bbolt.Open(d.Path(), 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockWait, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", d.Path(), err)
+	}
+	return bolt, nil
+}
+
+func mayNotWrite(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// tryToWrite opens the file for writing if that has become possible. The caller holds writing.
+func (d *DB) tryToWrite() error {
+	probe, err := os.OpenFile(d.Path(), os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrReadOnly, err)
+	}
+	_ = probe.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bolt == nil {
+		return ErrClosed
+	}
+	if err := d.bolt.Close(); err != nil { // its lock would stand in the way
+		return err
+	}
+	bolt, err := d.openBolt(d.Path())
+	if err == nil {
+		d.bolt, d.readOnly = bolt, false
+		_ = writeRun(d.dir)
+		return nil
+	}
+	var again error
+	if d.bolt, again = d.openToRead(); again != nil {
+		return errors.Join(err, again)
+	}
+	return err
+}
+
 // Dir is the data folder.
 func (d *DB) Dir() string { return d.dir }
 
@@ -121,6 +174,11 @@ func (d *DB) View(fn func(*Tx) error) error {
 func (d *DB) Update(fn func(*Tx) error) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	if d.readOnly {
+		if err := d.tryToWrite(); err != nil {
+			return err
+		}
+	}
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	if d.bolt == nil {
@@ -160,7 +218,7 @@ func (d *DB) Close() error {
 	if err != nil {
 		return fmt.Errorf("close %s: %w", d.Path(), err)
 	}
-	if err := os.Remove(runPath(d.dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(runPath(d.dir)); err != nil && !errors.Is(err, os.ErrNotExist) && !mayNotWrite(err) {
 		return fmt.Errorf("remove run file: %w", err)
 	}
 	return nil

@@ -10,6 +10,8 @@ var (
 	ErrInUse = errors.New("data folder is in use")
 	// ErrNewer is returned by Open when a newer Corral wrote the file. The error is a *NewerError.
 	ErrNewer = errors.New("data was written by a newer corral")
+	// ErrReadOnly is returned by Update while the file, or the disk it is on, may only be read.
+	ErrReadOnly = errors.New("the database may only be read")
 	// ErrClosed is returned by every call after Close.
 	ErrClosed = errors.New("store is closed")
 )

@@ -114,7 +114,22 @@ func Open(db *store.DB, now func() time.Time) (*Set, error) {
 		now = time.Now
 	}
 	s := &Set{db: db, now: now}
-	err := db.Update(func(tx *store.Tx) error {
+	// A file that may only be read can still say who may call.
+	there := false
+	err := db.View(func(tx *store.Tx) error {
+		if there = tx.Bucket(bucket, used) != nil; !there {
+			return nil
+		}
+		copy(s.salt[:], tx.Bucket(bucket).Get([]byte(keySalt)))
+		return s.load(tx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open keys: %w", err)
+	}
+	if there {
+		return s, nil
+	}
+	err = db.Update(func(tx *store.Tx) error {
 		for _, path := range [][]string{{bucket}, {bucket, byID}, {bucket, used}} {
 			if _, err := tx.Ensure(path...); err != nil {
 				return err

@@ -144,3 +144,50 @@ func TestADiskThatIsFullAtTheStartSaysSo(t *testing.T) {
 	appendCalls(t, l, 0, 10)
 	sound(t, l)
 }
+
+func TestADiskThatMayOnlyBeReadAtTheStart(t *testing.T) {
+	for name, policy := range map[string]ledger.OnFailure{"refuse": ledger.Refuse, "continue": ledger.Continue} {
+		t.Run(name, func(t *testing.T) {
+			dir := smallDisk(t)
+			l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), nil)
+			appendCalls(t, l, 0, 10)
+			closeAll()
+			remount := func(flags uintptr) {
+				if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|flags, ""); err != nil {
+					t.Fatal(err)
+				}
+			}
+			remount(unix.MS_RDONLY)
+			l, closeAll = ledgertest.OpenWith(t, dir, storeOptions(), func(o *ledger.Options) { o.OnFailure, o.Queue = policy, 20 })
+			if got := len(all(t, l, ledger.Filter{Calls: true})); got != 10 {
+				t.Errorf("%d entries can be read", got)
+			}
+			for n := 10; n < 2000; n++ {
+				if err := l.Append(ledgertest.Call(n)); (err != nil) && policy == ledger.Continue {
+					t.Fatal(err)
+				}
+			}
+			err := l.AppendStrict(ctx(t), ledgertest.Call(2000))
+			if (policy == ledger.Refuse) != errors.Is(err, ledger.ErrUnavailable) {
+				t.Errorf("AppendStrict: %v", err)
+			}
+			if err := l.Err(); !errors.Is(err, unix.EROFS) {
+				t.Errorf("Err: %v", err)
+			}
+			remount(0)
+			if err := l.Flush(ctx(t)); err != nil {
+				t.Fatal(err)
+			}
+			v := sound(t, l)
+			calls := total(t, l).Calls
+			for _, g := range v.Gaps {
+				calls += g.Calls
+			}
+			if policy == ledger.Continue && calls != 2001 {
+				t.Errorf("%d calls written or counted, want 2001", calls)
+			}
+			closeAll()
+			sound(t, ledgertest.Open(t, dir, nil))
+		})
+	}
+}

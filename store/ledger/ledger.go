@@ -186,16 +186,10 @@ func (l *Ledger) open() (*writer, error) {
 	var s state
 	var origin, public string
 	var erasing []byte
-	err := l.db.Update(func(tx *store.Tx) error {
-		for _, name := range buckets() {
-			if _, err := tx.Ensure(root, name); err != nil {
-				return err
-			}
-		}
-		if err := usage.Ensure(tx); err != nil {
-			return err
-		}
-		var err error
+	if err := l.ensure(); err != nil {
+		return nil, err
+	}
+	err := l.db.View(func(tx *store.Tx) (err error) {
 		if s, err = readState(tx); err != nil {
 			return err
 		}
@@ -235,6 +229,28 @@ func (l *Ledger) open() (*writer, error) {
 		return w, w.finishErasure(unfinished)
 	}
 	return w, nil
+}
+
+// ensure makes the buckets. A ledger that has them can be opened on a disk that may only be read.
+func (l *Ledger) ensure() error {
+	there := true
+	err := l.db.View(func(tx *store.Tx) error {
+		for _, name := range buckets() {
+			there = there && tx.Bucket(root, name) != nil
+		}
+		return nil
+	})
+	if err != nil || there {
+		return err
+	}
+	return l.db.Update(func(tx *store.Tx) error {
+		for _, name := range buckets() {
+			if _, err := tx.Ensure(root, name); err != nil {
+				return err
+			}
+		}
+		return usage.Ensure(tx)
+	})
 }
 
 // begin writes the first entry of a new ledger, which says what it was begun after.

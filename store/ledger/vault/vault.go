@@ -60,22 +60,23 @@ type Vault struct {
 	source Source
 	path   string
 
-	mu      sync.RWMutex
-	f       *os.File
-	top     ring
-	slots   []*slot // nil: free or torn
-	free    []int   // slots to be used next
-	torn    []int   // slots that could not be read, and are left as they are
-	byID    map[record.KeyID]int
-	dayKeys map[uint32]record.KeyID
-	persons map[place]record.KeyID
-	cache   map[record.KeyID]record.Key
-	recent  map[named]opened // what Person was asked for, since every call asks
-	dirty   []int            // written in memory, not yet on disk
-	system  record.Key
-	index   record.Key
-	mac     record.Key
-	sysID   record.KeyID
+	mu       sync.RWMutex
+	f        *os.File
+	readOnly bool // f was opened for reading only; writing tries again
+	top      ring
+	slots    []*slot // nil: free or torn
+	free     []int   // slots to be used next
+	torn     []int   // slots that could not be read, and are left as they are
+	byID     map[record.KeyID]int
+	dayKeys  map[uint32]record.KeyID
+	persons  map[place]record.KeyID
+	cache    map[record.KeyID]record.Key
+	recent   map[named]opened // what Person was asked for, since every call asks
+	dirty    []int            // written in memory, not yet on disk
+	system   record.Key
+	index    record.Key
+	mac      record.Key
+	sysID    record.KeyID
 }
 
 // Who is whose key is asked for. Kind keeps a user apart from an app of the same name.
@@ -104,7 +105,12 @@ func Open(path string, source Source) (*Vault, error) {
 	v := &Vault{source: source, path: path}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open key file: %w", err)
+		// On a disk that may only be read, what is there can be read.
+		var rerr error
+		if f, rerr = os.Open(path); rerr != nil {
+			return nil, fmt.Errorf("open key file: %w", err)
+		}
+		v.readOnly = true
 	}
 	v.f = f
 	if err := v.open(); err != nil {
@@ -494,6 +500,9 @@ func (v *Vault) flush() error {
 	if len(v.dirty) == 0 {
 		return nil
 	}
+	if err := v.toWrite(); err != nil {
+		return err
+	}
 	size := int64(headerSize + len(v.slots)*slotSize)
 	if info, err := v.f.Stat(); err != nil {
 		return err
@@ -553,10 +562,27 @@ func (v *Vault) Destroy(ids ...record.KeyID) error {
 	return nil
 }
 
+// toWrite makes the file ready to be written. The caller holds mu for writing, or is Open.
+func (v *Vault) toWrite() error {
+	if !v.readOnly {
+		return nil
+	}
+	f, err := os.OpenFile(v.path, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("write key file: %w", err)
+	}
+	_ = v.f.Close()
+	v.f, v.readOnly = f, false
+	return nil
+}
+
 // wipe writes zeros over slots, first random bytes for disks that squeeze zeros away.
 func (v *Vault) wipe(slots []int) error {
 	if len(slots) == 0 {
 		return nil
+	}
+	if err := v.toWrite(); err != nil {
+		return err
 	}
 	noise := make([]byte, slotSize)
 	for _, fill := range []func(){func() { _, _ = rand.Read(noise) }, func() { clear(noise) }} {
