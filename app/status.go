@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"corral/daemon/admin"
 )
 
 func (e *env) status() *cobra.Command {
@@ -21,8 +23,16 @@ func (e *env) status() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			targets, queues, err := api.Targets(c.Context())
+			if err != nil {
+				return err
+			}
 			if e.json {
-				return e.print(s)
+				return e.print(struct {
+					admin.Status
+					Targets []admin.Target `json:"targets"`
+					Queues  []admin.Queue  `json:"queues"`
+				}{s, targets, queues})
 			}
 			ready := "ready"
 			if !s.Ready {
@@ -43,6 +53,21 @@ func (e *env) status() *cobra.Command {
 				fmt.Fprintln(w, "\nMODEL\tTARGETS")
 				for _, m := range s.Models {
 					fmt.Fprintf(w, "%s\t%v\n", m.Name, m.Targets)
+				}
+			}
+			if len(targets) > 0 {
+				fmt.Fprintln(w, "\nTARGET\tBREAKER\tSINCE\tWHY")
+				for _, t := range targets {
+					state := t.State
+					if t.Pin != "" {
+						state = "pinned " + t.Pin
+					}
+					fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\n", t.Provider, t.Model, state, t.Since.Local().Format(time.TimeOnly), t.Why)
+				}
+			}
+			for _, q := range queues {
+				if q.Waiting > 0 {
+					fmt.Fprintf(w, "\nAt %s %d calls are running and %d wait.\n", q.Provider, q.Running, q.Waiting)
 				}
 			}
 			if err := w.Flush(); err != nil {

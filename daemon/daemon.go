@@ -124,7 +124,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	d.nest = d.newNest(c)
 	d.subscribe()
 
-	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore})
+	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore, Targets: d.targets, Breaker: d.breaker})
 	gate := gateway.New(gateway.Options{Policy: func() *gateway.Policy { return &d.now.Load().policy }, Journey: d.journey(), Other: d.other(control), Log: o.Log, Refused: d.meter.Refused})
 	return d.serve(ctx, gate)
 }

@@ -3,10 +3,13 @@ package daemon
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
+	"corral/daemon/admin"
 	"corral/daemon/config"
 	"corral/daemon/llm"
 	"corral/daemon/resilience"
@@ -51,6 +54,44 @@ func (d *Daemon) newNest(c config.Config) *resilience.Nest {
 			d.log.Warn("breaker", "provider", x.Target.Provider, "model", x.Target.Model, "from", x.From.String(), "to", x.To.String(), "why", x.Why)
 		},
 	}})
+}
+
+// targets are those that calls have gone to, and the queues.
+func (d *Daemon) targets() ([]admin.Target, []admin.Queue) {
+	ts, qs := []admin.Target{}, []admin.Queue{}
+	for _, b := range d.nest.Breakers() {
+		t := admin.Target{Provider: b.Target.Provider, Model: b.Target.Model, State: b.State.String(), Pin: b.Pin.String(), Since: b.Since, Why: b.Why, Failures: b.Failures}
+		if !b.NextProbe.IsZero() {
+			t.NextProbe = &b.NextProbe
+		}
+		ts = append(ts, t)
+	}
+	for provider, q := range d.nest.Queues() {
+		qs = append(qs, admin.Queue{Provider: provider, Running: q.Running, Concurrent: q.Rules.Concurrent, Waiting: len(q.Waiting)})
+	}
+	slices.SortFunc(qs, func(a, b admin.Queue) int { return strings.Compare(a.Provider, b.Provider) })
+	return ts, qs
+}
+
+// breaker does by hand what the operator asks.
+func (d *Daemon) breaker(in admin.Breaker) error {
+	if d.routing.Load().providers[in.Provider] == nil {
+		return fmt.Errorf("there is no provider %q; `corral status` shows them", in.Provider)
+	}
+	b := d.nest.Breaker(in.Provider, in.Model)
+	switch in.Action {
+	case "open":
+		b.Open()
+	case "close":
+		b.Close()
+	case "pin-open":
+		b.Pin(breaker.PinnedOpen)
+	case "pin-closed":
+		b.Pin(breaker.PinnedClosed)
+	case "unpin":
+		b.Pin(breaker.Unpinned)
+	}
+	return nil
 }
 
 // maxBreakerSeries bounds the targets that have a series of their own; callers may invent names.

@@ -91,6 +91,8 @@ type Options struct {
 	Status  func(ctx context.Context) Status
 	Keys    Keys
 	Reload  func(ctx context.Context) error
+	Targets func() ([]Target, []Queue)
+	Breaker func(Breaker) error
 	// Ledger is the one in use; an error while it is being exchanged.
 	Ledger  func() (*ledger.Ledger, error)
 	Restore func(ctx context.Context, backup io.Reader) (ledger.Restored, error)
@@ -132,6 +134,7 @@ func New(o Options) http.Handler {
 	api := humago.New(mux, c)
 	described(api)
 	audit(api, o)
+	targets(api, o)
 	mux.HandleFunc("POST "+Base+"/restore", restore(o))
 
 	huma.Register(api, huma.Operation{OperationID: "status", Method: http.MethodGet, Path: Base + "/status", Summary: "How Corral is at the moment"},

@@ -128,6 +128,21 @@ func (c *Client) Status(ctx context.Context) (s admin.Status, err error) {
 	return s, err
 }
 
+// Targets are those that calls have gone to, and the queues in front of servers on this device.
+func (c *Client) Targets(ctx context.Context) ([]admin.Target, []admin.Queue, error) {
+	var out struct {
+		Targets []admin.Target
+		Queues  []admin.Queue
+	}
+	err := c.do(ctx, http.MethodGet, "/targets", nil, &out)
+	return out.Targets, out.Queues, err
+}
+
+// Breaker opens, closes or pins a target's breaker.
+func (c *Client) Breaker(ctx context.Context, in admin.Breaker) error {
+	return c.do(ctx, http.MethodPost, "/breaker", in, nil)
+}
+
 // Reload makes it read its config again.
 func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/config/reload", nil, nil)

@@ -238,17 +238,24 @@ func anthropicUsage(u *llm.Usage, v gjson.Result) {
 	if !v.IsObject() {
 		return
 	}
+	input, cached := int64(-1), int64(0)
 	v.ForEach(func(k, v gjson.Result) bool {
 		switch k.Str {
 		case "input_tokens":
-			u.Input = count(v)
+			input = count(v)
 		case "output_tokens":
 			u.Output = count(v)
 		case "cache_read_input_tokens":
 			u.Cached = count(v)
+			cached += max(u.Cached, 0)
+		case "cache_creation_input_tokens":
+			cached += max(count(v), 0)
 		}
 		return true
 	})
+	if input >= 0 { // Anthropic counts what its cache holds, or is to hold, apart; here it is a part of the input
+		u.Input = input + cached
+	}
 }
 
 // count is a token count as told, or -1 for what cannot be one: absent, negative, no number, or past any model.
