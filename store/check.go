@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // CheckCommand is the hidden subcommand under which a program offers CheckMain to itself.
@@ -134,7 +135,7 @@ func CheckMain(args []string, out io.Writer) (code int) {
 	switch {
 	case err == nil:
 		return checkSound
-	case errors.Is(err, bbolt.ErrTimeout), errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, berrors.ErrTimeout), errors.Is(err, os.ErrPermission), errors.Is(err, os.ErrNotExist):
 		_, _ = fmt.Fprintln(out, err)
 		return checkUnknown
 	default:

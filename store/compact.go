@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -55,7 +56,7 @@ func (d *DB) compact(ctx context.Context) (Sizes, error) {
 	}()
 	fresh.NoSync = true // one Sync before it is put in place is enough
 
-	from, rec, err := d.snapshot(true)
+	from, _, err := d.snapshot(true)
 	if err != nil {
 		return sizes, err
 	}
@@ -66,7 +67,7 @@ func (d *DB) compact(ctx context.Context) (Sizes, error) {
 		return sizes, err
 	}
 	for range catchUpMax {
-		from, rec, err = d.snapshot(true)
+		from, rec, err := d.snapshot(true)
 		if err != nil {
 			return sizes, err
 		}
@@ -314,7 +315,7 @@ func drop(tx *bbolt.Tx, path []string) error {
 		}
 		err = b.DeleteBucket([]byte(path[len(path)-1]))
 	}
-	if errors.Is(err, bbolt.ErrBucketNotFound) {
+	if errors.Is(err, berrors.ErrBucketNotFound) {
 		return nil
 	}
 	return err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // FileName is the database's name inside the data folder.
@@ -98,7 +99,7 @@ func (d *DB) openBolt(path string) (*bbolt.DB, error) {
 		Timeout:      wait,
 		FreelistType: bbolt.FreelistMapType, // the array kind slows down as free pages grow in number
 	})
-	if errors.Is(err, bbolt.ErrTimeout) {
+	if errors.Is(err, berrors.ErrTimeout) {
 		in := &InUseError{Dir: d.dir}
 		if r := readRun(d.dir); r != nil {
 			in.PID = r.PID

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 // Tx is one transaction. It is valid inside View or Update only, and so is every byte slice read from it.
@@ -55,7 +56,7 @@ func (t *Tx) Drop(path ...string) error {
 	} else if parent := t.Bucket(path[:len(path)-1]...); parent != nil {
 		err = parent.Bucket.DeleteBucket(last)
 	}
-	if err == bbolt.ErrBucketNotFound {
+	if err == berrors.ErrBucketNotFound {
 		return nil
 	}
 	if err == nil && t.rec != nil {

@@ -120,12 +120,11 @@ func (l *Ledger) nthLast(ctx context.Context, m *matcher, least uint64, n int) (
 		done := true
 		err := l.db.View(func(tx *store.Tx) error {
 			c := tx.Bucket(root, bEntries).Cursor()
-			k, v := c.Seek(be64(at))
-			if k == nil {
-				k, v = c.Last()
-			} else {
-				k, v = c.Prev()
+			before := c.Prev
+			if k, _ := c.Seek(be64(at)); k == nil {
+				before = c.Last
 			}
+			k, v := before()
 			for looked := 0; k != nil; k, v = c.Prev() {
 				seq, leaf, err := split(k, v)
 				if err != nil {

@@ -333,7 +333,7 @@ type deleted struct {
 func deleteBelow(b *store.Bucket, below uint64) (d deleted, err error) {
 	c := b.Cursor()
 	var keys [][]byte
-	for k, v := c.First(); k != nil && len(k) == 8 && binary.BigEndian.Uint64(k) < below; k, v = c.Next() {
+	for k, v := c.First(); len(k) == 8 && binary.BigEndian.Uint64(k) < below; k, v = c.Next() {
 		if len(keys) == deleteChunk {
 			d.more = true
 			break
