@@ -66,7 +66,37 @@ func (e *env) usage() *cobra.Command {
 	fs.StringVar(&by, "by", "model", "user, model, provider, app, day, hour, status or caller")
 	fs.IntVar(&limit, "limit", 0, "the largest so many rows (0: all)")
 	fs.BoolVar(&asCSV, "csv", false, "print CSV")
+	c.AddCommand(e.usagePrices())
 	return c
+}
+
+func (e *env) usagePrices() *cobra.Command {
+	return e.asJSON(&cobra.Command{
+		Use: "prices", Short: "What models cost, as this program knows it or the config says", Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			prices, baseline, err := api.Prices(c.Context())
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(map[string]any{"prices": prices, "baseline": baseline})
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "PROVIDER\tMODEL\tINPUT\tCACHED\tOUTPUT\tREAD\tSOURCE")
+			for _, p := range prices {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", first(p.Provider, "any"), p.Model, money(record.Nano(p.Input)), money(record.Nano(p.CachedInput)), money(record.Nano(p.Output)), p.Read, p.Source)
+			}
+			if err := w.Flush(); err != nil {
+				return err
+			}
+			fmt.Fprintf(e.out, "\nUS dollars for a million tokens. Savings are reckoned by %s (prices.baseline in corral.yaml).\n", baseline)
+			return nil
+		},
+	})
 }
 
 func (e *env) usageTable(r *usage.Report) error {

@@ -24,6 +24,7 @@ import (
 	"corral/daemon/limit"
 	"corral/daemon/llm"
 	"corral/daemon/meter"
+	"corral/daemon/pricing"
 	"corral/daemon/provider/relay"
 	"corral/daemon/resilience"
 	"corral/daemon/route"
@@ -80,6 +81,8 @@ type inForce struct {
 	timeouts relay.Timeouts
 	maxBody  int64
 	audit    meter.Rules
+	prices   *pricing.Table
+	kinds    map[string]string // of providers, by name
 }
 
 // AddressFile says in the data folder where the daemon listens, for the command line.
@@ -93,7 +96,11 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	c := d.config.Current()
-	d.take(c)
+	prices, err := d.newPrices(c)
+	if err != nil {
+		return err
+	}
+	d.take(c, prices)
 	d.changes = changes{loaded: time.Now()}
 	for _, w := range d.config.Warnings() {
 		o.Log.Warn(w.Error())
@@ -124,7 +131,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	d.nest = d.newNest(c)
 	d.subscribe()
 
-	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore, Targets: d.targets, Breaker: d.breaker})
+	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore, Targets: d.targets, Breaker: d.breaker, Prices: d.priceList})
 	gate := gateway.New(gateway.Options{Policy: func() *gateway.Policy { return &d.now.Load().policy }, Journey: d.journey(), Other: d.other(control), Log: o.Log, Refused: d.meter.Refused})
 	return d.serve(ctx, gate)
 }
@@ -204,13 +211,15 @@ func names(c config.Config) []string {
 }
 
 // take puts c in force for what every call looks at.
-func (d *Daemon) take(c config.Config) {
+func (d *Daemon) take(c config.Config, prices *pricing.Table) {
 	d.o.Level.Set(level(c))
 	t := c.Timeouts
 	d.now.Store(&inForce{
 		policy:   gateway.Policy{Hosts: c.Hosts, Origins: c.Origins},
 		timeouts: relay.Timeouts{FirstToken: time.Duration(t.FirstToken), Idle: time.Duration(t.Idle), Whole: time.Duration(t.Whole)},
 		maxBody:  int64(c.Limits.Body),
+		prices:   prices,
+		kinds:    kinds(c),
 		audit:    meter.Rules{Strict: c.Audit.Durability == "strict", Refuse: c.Audit.OnFailure == "refuse", Keep: c.Audit.Content == "encrypted"},
 	})
 }

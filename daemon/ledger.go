@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"corral/daemon/config"
-	"corral/daemon/llm"
 	"corral/store"
 	"corral/store/keys"
 	"corral/store/ledger"
@@ -239,9 +238,4 @@ func (d *Daemon) retain(ctx context.Context) {
 	} else if done.Keys > 0 {
 		d.log.Info("removed what was too old from the ledger", "content_below", done.ContentBelow, "entries_below", done.EntriesBelow)
 	}
-}
-
-// Cost implements meter.Prices.
-func (d *Daemon) Cost(t llm.Target, model string, u llm.Usage, took time.Duration) (cost, baseline record.Money) {
-	return record.Money{}, record.Money{}
 }

@@ -6,6 +6,7 @@ import (
 
 	"corral/daemon/admin"
 	"corral/daemon/config"
+	"corral/daemon/pricing"
 )
 
 // changes is what became of the changes to the config so far.
@@ -18,6 +19,7 @@ type changes struct {
 // subscribe lets each stage follow the config. What could fail is tried before anything changes.
 func (d *Daemon) subscribe() {
 	var next *routing
+	var prices *pricing.Table
 	d.config.Subscribe(func(_, c config.Config) (err error) {
 		next, err = d.newTable(c)
 		return err
@@ -25,11 +27,14 @@ func (d *Daemon) subscribe() {
 		d.router.Set(next.table)
 		d.routing.Swap(next).close()
 	})
-	d.config.Subscribe(nil, func(c config.Config) {
+	d.config.Subscribe(func(_, c config.Config) (err error) {
+		prices, err = d.newPrices(c)
+		return err
+	}, func(c config.Config) {
 		d.auth.Required.Store(c.Auth == config.AuthRequired)
 		d.limit.Set(rules(c))
 		d.nest.Set(nestRules(c))
-		d.take(c)
+		d.take(c, prices)
 		d.probes.forget()
 	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"corral/daemon/auth"
+	"corral/daemon/pricing"
 	"corral/store/keys"
 	"corral/store/ledger"
 )
@@ -93,6 +94,7 @@ type Options struct {
 	Reload  func(ctx context.Context) error
 	Targets func() ([]Target, []Queue)
 	Breaker func(Breaker) error
+	Prices  func() (prices []pricing.Price, baseline string)
 	// Ledger is the one in use; an error while it is being exchanged.
 	Ledger  func() (*ledger.Ledger, error)
 	Restore func(ctx context.Context, backup io.Reader) (ledger.Restored, error)

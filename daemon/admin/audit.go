@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"corral/daemon/pricing"
 	"corral/store/ledger"
 	"corral/store/ledger/record"
 	"corral/store/ledger/usage"
@@ -97,6 +98,13 @@ type usageInput struct {
 }
 
 type usageOutput struct{ Body *usage.Report }
+
+type pricesOutput struct {
+	Body struct {
+		Prices   []pricing.Price `json:"prices"`
+		Baseline string          `json:"baseline" doc:"the model that savings are reckoned by"`
+	}
+}
 
 // described tells the OpenAPI description how types of the store look as JSON.
 func described(api huma.API) {
@@ -266,6 +274,12 @@ func audit(api huma.API, o Options) {
 			}
 			report, err := l.Usage(q)
 			return &usageOutput{report}, refused(err)
+		})
+	huma.Register(api, get("prices", "/prices", "What models cost, in billionths of a US dollar for a million tokens"),
+		func(context.Context, *struct{}) (*pricesOutput, error) {
+			out := &pricesOutput{}
+			out.Body.Prices, out.Body.Baseline = o.Prices()
+			return out, nil
 		})
 	huma.Register(api, get("backup", "/backup", "The database and its wrapped keys as one tar file, made while calls go on"),
 		func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 
 	"corral/daemon/admin"
+	"corral/daemon/pricing"
 	"corral/store/ledger"
 	"corral/store/ledger/usage"
 )
@@ -141,6 +142,16 @@ func (c *Client) LedgerStatus(ctx context.Context) (s ledger.Status, err error) 
 func (c *Client) Usage(ctx context.Context, q Query) (*usage.Report, error) {
 	r := new(usage.Report)
 	return r, c.do(ctx, http.MethodGet, q.on("/usage"), nil, r)
+}
+
+// Prices are what models cost, and the model that savings are reckoned by.
+func (c *Client) Prices(ctx context.Context) (prices []pricing.Price, baseline string, err error) {
+	var out struct {
+		Prices   []pricing.Price
+		Baseline string
+	}
+	err = c.do(ctx, http.MethodGet, "/prices", nil, &out)
+	return out.Prices, out.Baseline, err
 }
 
 // Backup writes a backup to w.

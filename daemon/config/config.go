@@ -19,6 +19,7 @@ type Config struct {
 	Guard     Guard      `koanf:"guard"`
 	Limits    Limits     `koanf:"limits"`
 	Audit     Audit      `koanf:"audit"`
+	Prices    Prices     `koanf:"prices"`
 	Budgets   []Budget   `koanf:"budgets"`
 	Health    Health     `koanf:"health"`
 	SLO       SLO        `koanf:"slo"`
@@ -159,6 +160,29 @@ type Audit struct {
 	Anchors     []string `koanf:"anchors"`      // files that get each signed head, best on another disk; none: one in the data folder
 }
 
+// Prices say what calls cost, beside the program's own table of well-known cloud models.
+type Prices struct {
+	Baseline string       `koanf:"baseline"` // the cloud model that savings are reckoned by
+	Local    LocalPrice   `koanf:"local"`
+	Models   []ModelPrice `koanf:"models"` // the first that fits counts, before the table's own
+}
+
+// LocalPrice is what running a model on this device costs; nothing where it is not said.
+type LocalPrice struct {
+	Watts      float64 `koanf:"watts"` // drawn while a call runs, beyond what the machine draws idle
+	USDPerKWh  float64 `koanf:"usd_per_kwh"`
+	USDPerHour float64 `koanf:"usd_per_hour"` // of a rented machine, for the time that a call runs
+}
+
+// ModelPrice is what one model costs, in US dollars for a million tokens.
+type ModelPrice struct {
+	Provider    string  `koanf:"provider"` // a provider's name or kind; empty: any
+	Model       string  `koanf:"model"`
+	Input       float64 `koanf:"input"`
+	Output      float64 `koanf:"output"`
+	CachedInput float64 `koanf:"cached_input"` // 0: as Input
+}
+
 // Budget bounds what is spent.
 type Budget struct {
 	Per  string  `koanf:"per"`  // hour, day, week or month
@@ -211,6 +235,7 @@ func Default() Config {
 		Limits: Limits{Body: 32 << 20, Connections: 4096},
 		Audit: Audit{Content: "hash", Durability: "group", OnFailure: "continue",
 			Retention: Duration(90 * day), MaxContent: 4 << 30, KeepEntries: Duration(2 * 365 * day), MaxEntries: 8 << 30},
+		Prices:    Prices{Baseline: "gpt-4o-mini"},
 		Health:    Health{MinFreeMemory: Share{Percent: 5}, MinFreeDisk: Share{Bytes: 2 << 30}, MaxTemperature: 95},
 		SLO:       SLO{Availability: 99.9, LatencyP95: Duration(500 * time.Millisecond), ErrorRate: 0.1},
 		Telemetry: Telemetry{Log: "info", Format: "auto"},

@@ -59,6 +59,7 @@ func TestTheWholeFileIsRead(t *testing.T) {
 	want.Limits.RequestsPerMinute, want.Limits.Concurrent = 600, 64
 	want.Budgets = []Budget{{"day", 5, "local-only"}}
 	want.Audit.Anchors = []string{"/mnt/other/anchor.log"}
+	want.Prices = Prices{"gpt-4o", LocalPrice{35, 0.3, 0.01}, []ModelPrice{{"openai", "custom", 0.15, 0.6, 0.075}}}
 	want.Telemetry.OTLP = "http://127.0.0.1:4318"
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -199,7 +200,7 @@ func TestAWrongVariableOrFlagIsNamed(t *testing.T) {
 		`CORRAL_SHUTDOWN: shutdown: "30" has no unit; write 30s, 30m or 30h`,
 		`CORRAL_TELEMETRY_LOG: telemetry.log: "loud" is not known; use debug, info, warn or error`,
 		`command line: auth: "maybe" is not known; use none or required`,
-		`command line: tls: is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, budgets, health, slo, telemetry or shutdown`,
+		`command line: tls: is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
 	)
 }
 

@@ -110,6 +110,21 @@ limits:
 #  max_entries: 8GiB
 #  anchors: [ /mnt/other/corral-anchor.log ]
 
+# What calls cost: the cloud model that savings are reckoned by, what running a model here costs, and prices in US dollars
+# for a million tokens that the program does not know or knows otherwise.
+#prices:
+#  baseline: gpt-4o-mini
+#  local:
+#    watts: 35
+#    usd_per_kwh: 0.30
+#    usd_per_hour: 0
+#  models:
+#    - provider: openai
+#      model: some-model
+#      input: 0.15
+#      output: 0.60
+#      cached_input: 0.075
+
 # What may be spent in an hour, day, week or month, and what then: warn, local-only or refuse.
 #budgets:
 #  - per: day

@@ -110,6 +110,22 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	}
 	v.between("limits.connections", c.Limits.Connections, 1, 1_000_000)
 
+	for i, m := range c.Prices.Models {
+		at := entry("prices.models", i)
+		if m.Model == "" {
+			v.tell(join(at, "model"), "is missing; name the model as its provider does")
+		}
+		for name, is := range map[string]float64{"input": m.Input, "output": m.Output, "cached_input": m.CachedInput} {
+			if is < 0 || is > 1e6 {
+				v.tell(join(at, name), "%v is no price; write US dollars for a million tokens", is)
+			}
+		}
+	}
+	for name, is := range map[string]float64{"watts": c.Prices.Local.Watts, "usd_per_kwh": c.Prices.Local.USDPerKWh, "usd_per_hour": c.Prices.Local.USDPerHour} {
+		if is < 0 || is > 1e6 {
+			v.tell("prices.local."+name, "%v is not from 0 to a million", is)
+		}
+	}
 	v.oneOf("audit.content", c.Audit.Content, "hash", "encrypted")
 	v.oneOf("audit.durability", c.Audit.Durability, "group", "strict")
 	for i, path := range c.Audit.Anchors {

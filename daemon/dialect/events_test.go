@@ -104,10 +104,10 @@ func TestUsageIsReadBesideTheStream(t *testing.T) {
 		text string
 		want llm.Usage
 	}{
-		"ollama":            {chat, `{"done":true,"prompt_eval_count":7,"eval_count":9,"load_duration":5}` + "\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Reasoning: -1, Load: 5}},
-		"openai":            {completion, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: 2, Reasoning: 4}},
-		"anthropic":         {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":9}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Reasoning: -1}},
-		"anthropic, cached": {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"cache_read_input_tokens\":5,\"cache_creation_input_tokens\":3,\"output_tokens\":1}}}\n\n", llm.Usage{Input: 15, Output: 1, Cached: 5, Reasoning: -1}},
+		"ollama":            {chat, `{"done":true,"prompt_eval_count":7,"eval_count":9,"load_duration":5}` + "\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Written: -1, Reasoning: -1, Load: 5}},
+		"openai":            {completion, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: 2, Written: -1, Reasoning: 4}},
+		"anthropic":         {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":9}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Written: -1, Reasoning: -1}},
+		"anthropic, cached": {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"cache_read_input_tokens\":5,\"cache_creation_input_tokens\":3,\"output_tokens\":1}}}\n\n", llm.Usage{Input: 15, Output: 1, Cached: 5, Written: 3, Reasoning: -1}},
 		"odd":               {completion, "data: {\"usage\":{\"prompt_tokens\":-3,\"completion_tokens\":1e300}}\n\n", llm.NoUsage},
 	} {
 		_, seen, _ := readAll(t, strings.NewReader(c.text), c.ep)

@@ -249,7 +249,8 @@ func anthropicUsage(u *llm.Usage, v gjson.Result) {
 			u.Cached = count(v)
 			cached += max(u.Cached, 0)
 		case "cache_creation_input_tokens":
-			cached += max(count(v), 0)
+			u.Written = count(v)
+			cached += max(u.Written, 0)
 		}
 		return true
 	})

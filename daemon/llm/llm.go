@@ -127,12 +127,14 @@ type Fields struct {
 
 // Usage is what a call used, as the target reports it. A negative count means: not reported.
 type Usage struct {
-	Input, Output, Cached, Reasoning int64
-	Load, PromptEval, Eval           time.Duration // Ollama's own figures; zero where not told
+	Input, Output          int64
+	Cached, Written        int64         // parts of Input: read from the provider's cache, and written to it
+	Reasoning              int64         // part of Output
+	Load, PromptEval, Eval time.Duration // Ollama's own figures; zero where not told
 }
 
 // NoUsage is what is known before a target has reported anything.
-var NoUsage = Usage{Input: -1, Output: -1, Cached: -1, Reasoning: -1}
+var NoUsage = Usage{Input: -1, Output: -1, Cached: -1, Written: -1, Reasoning: -1}
 
 // Reply is what a target answered. Whoever gets one must Close it.
 type Reply struct {

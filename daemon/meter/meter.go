@@ -235,7 +235,8 @@ func (c *call) settle(o *outcome) error {
 			m.o.Log.Warn("cannot count the tokens of a call", "request_id", c.r.ID, "cause", err)
 		}
 	}
-	if t := c.r.Endpoint.Task; t == llm.Generate || t == llm.Embed {
+	o.cost, o.baseline = record.Nano(0), record.Nano(0) // what no model answered costs nothing
+	if t := c.r.Endpoint.Task; c.reply != nil && c.reply.Status < 300 && (t == llm.Generate || t == llm.Embed) {
 		o.cost, o.baseline = m.o.Prices.Cost(c.r.Target, o.model, o.usage, o.took)
 	}
 	m.series.count(c.r, o)
