@@ -1,0 +1,161 @@
+package app_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"corral/daemon/config"
+	"corral/daemon/llm"
+)
+
+// rows are the rows of a document's tables whose first cell is code, by that code.
+func rows(t *testing.T, path string) map[string][]string {
+	t.Helper()
+	b, err := os.ReadFile("../docs/" + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{}
+	for line := range strings.Lines(string(b)) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
+		}
+		var cells []string
+		for cell := range strings.SplitSeq(strings.Trim(strings.TrimSpace(line), "|"), "|") {
+			cells = append(cells, strings.Trim(strings.TrimSpace(cell), "`"))
+		}
+		found[cells[0]] = cells
+	}
+	return found
+}
+
+// fields are the paths of a section's fields: models[].targets[].model.
+func fields(path string, of reflect.Type) (found []string) {
+	for i := range of.NumField() {
+		f := of.Field(i)
+		at := strings.TrimPrefix(path+"."+f.Tag.Get("koanf"), ".")
+		in := f.Type
+		if in.Kind() == reflect.Slice && in.Elem().Kind() == reflect.Struct {
+			in = in.Elem()
+		}
+		if in.Kind() != reflect.Struct || in.NumField() == 0 || in.Field(0).Tag.Get("koanf") == "" {
+			found = append(found, at)
+			continue
+		}
+		if in != f.Type {
+			at += "[]"
+		}
+		found = append(found, fields(at, in)...)
+	}
+	return found
+}
+
+func TestTheConfigIsDescribedAsItIs(t *testing.T) {
+	table := rows(t, "config.md")
+	known := fields("", reflect.TypeFor[config.Config]())
+	for _, f := range slices.Sorted(maps.Keys(table)) {
+		if !slices.Contains(known, f) {
+			t.Errorf("docs/config.md: there is no field %s", f)
+		}
+	}
+	b, err := json.Marshal(config.Default())
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	// What is not in force is what a config that sets everything is warned of.
+	full := config.Default()
+	full.Models = []config.Model{{Name: "m", Targets: []config.Target{{Provider: "local", Model: "m"}}, LastResort: []config.LastResort{{Static: "x"}}}}
+	full.Budgets = []config.Budget{{Per: "day", USD: 1, Then: "warn"}}
+	full.Telemetry.OTLP = "http://127.0.0.1:4318"
+	full.Cache.Similar.Model = "m"
+	text, err := config.Marshal(full)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, warnings, err := config.Parse("full.yaml", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notYet := func(field string) bool {
+		return slices.ContainsFunc(warnings, func(p config.Problem) bool {
+			at := regexp.MustCompile(`\[\d+\]`).ReplaceAllString(p.Field, "[]")
+			return strings.Contains(p.Message, "not yet in force") && (field == at || strings.HasPrefix(field, at+".") || strings.HasPrefix(field, at+"[]"))
+		})
+	}
+	for _, f := range known {
+		row := table[f]
+		if len(row) != 4 {
+			t.Errorf("docs/config.md: no row of four cells for %s: %q", f, row)
+			continue
+		}
+		if !strings.Contains(f, "[]") {
+			if want := gjson.GetBytes(b, f).String(); row[1] != want {
+				t.Errorf("docs/config.md: the default of %s is %q, not %q", f, want, row[1])
+			}
+		}
+		if row[2] == "" && !strings.HasPrefix(f, "slo.") {
+			t.Errorf("docs/config.md: what does %s mean?", f)
+		}
+		if want := map[bool]string{true: "not yet"}[notYet(f)]; row[3] != want {
+			t.Errorf("docs/config.md: %s says %q, want %q", f, row[3], want)
+		}
+	}
+}
+
+func TestEveryErrorIsDescribed(t *testing.T) {
+	table := rows(t, "api.md")
+	for k := llm.Kind(0); ; k++ {
+		code, status, ok := describe(k)
+		if !ok {
+			if k < 10 {
+				t.Errorf("only %d kinds of errors", k)
+			}
+			return
+		}
+		if row := table[code]; len(row) != 3 || row[1] != fmt.Sprint(status) {
+			t.Errorf("docs/api.md: %s is %d, the row %q", code, status, row)
+		}
+	}
+}
+
+// describe is false past the last kind.
+func describe(k llm.Kind) (code string, status int, ok bool) {
+	defer func() { recover() }()
+	e := &llm.Error{Kind: k}
+	code, status = e.Code(), e.Status()
+	return code, status, code != "" && (http.StatusText(status) != "" || status == 499)
+}
+
+// TestLinksLeadSomewhere looks at the links of the documents to each other.
+func TestLinksLeadSomewhere(t *testing.T) {
+	for _, doc := range []string{"README.md", "CHANGELOG.md", "docs/config.md", "docs/api.md", "docs/operations.md", "docs/development.md"} {
+		b, err := os.ReadFile("../" + doc)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(string(b), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			at := "../" + m[1]
+			if strings.HasPrefix(doc, "docs/") {
+				at = "../docs/" + m[1]
+			}
+			if _, err := os.Stat(at); err != nil {
+				t.Errorf("%s: %v", doc, err)
+			}
+		}
+	}
+}
