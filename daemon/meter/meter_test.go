@@ -1,0 +1,341 @@
+package meter_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/VictoriaMetrics/metrics"
+
+	"corral/daemon/llm"
+	"corral/daemon/meter"
+	"corral/store/ledger/record"
+)
+
+// book is a ledger in memory.
+type book struct {
+	mu      sync.Mutex
+	entries []record.Entry
+	err     error
+}
+
+func (b *book) Append(e record.Entry) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return b.err
+	}
+	b.entries = append(b.entries, e)
+	return nil
+}
+func (b *book) AppendStrict(_ context.Context, e record.Entry) error { return b.Append(e) }
+func (b *book) Err() error                                           { b.mu.Lock(); defer b.mu.Unlock(); return b.err }
+
+type free struct{}
+
+func (free) Cost(llm.Target, string, llm.Usage, time.Duration) (cost, baseline record.Money) {
+	return record.Nano(0), record.Nano(0)
+}
+
+// body gives its pieces, and then err.
+type body struct {
+	pieces []string
+	err    error
+	usage  llm.Usage
+	closed int
+}
+
+func (b *body) Next() ([]byte, error) {
+	if len(b.pieces) == 0 {
+		return nil, b.err
+	}
+	p := b.pieces[0]
+	b.pieces = b.pieces[1:]
+	return []byte(p), nil
+}
+func (b *body) More() bool       { return false }
+func (b *body) Last() bool       { return len(b.pieces) == 0 && b.err == io.EOF }
+func (b *body) Usage() llm.Usage { return b.usage }
+func (b *body) Close()           { b.closed++ }
+
+type observed struct {
+	t   *testing.T
+	m   *meter.Meter
+	set *metrics.Set
+	log bytes.Buffer
+	led book
+}
+
+func observe(t *testing.T, rules meter.Rules) *observed {
+	o := &observed{t: t, set: metrics.NewSet()}
+	o.m = meter.New(meter.Options{Log: slog.New(slog.NewJSONHandler(&o.log, nil)), Set: o.set, Ledger: &o.led, Prices: free{}, Rules: func() meter.Rules { return rules }})
+	return o
+}
+
+func (o *observed) metrics() string {
+	var b bytes.Buffer
+	o.set.WritePrometheus(&b)
+	return b.String()
+}
+
+// wants looks for lines of metrics.
+func (o *observed) wants(lines ...string) {
+	o.t.Helper()
+	all := o.metrics()
+	for _, l := range lines {
+		if !strings.Contains(all, l+"\n") {
+			o.t.Errorf("no %s in\n%s", l, all)
+		}
+	}
+}
+
+// lines are the lines of the log.
+func (o *observed) lines() (out []map[string]any) {
+	o.t.Helper()
+	for line := range strings.Lines(o.log.String()) {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			o.t.Fatal(err)
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+var chat = &llm.Endpoint{Name: "chat", Dialect: llm.Ollama, Task: llm.Generate, Form: llm.NDJSON}
+
+func request(model string) *llm.Request {
+	return &llm.Request{ID: "req_1", Endpoint: chat, Method: "POST", Model: model, Start: time.Now(), Target: llm.Target{Provider: "local"}}
+}
+
+// serve has next answer r, and reads the answer n times or to its end.
+func (o *observed) serve(ctx context.Context, r *llm.Request, reply *llm.Reply, err error, n int) error {
+	got, err := o.m.Stage(llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) { return reply, err })).Serve(ctx, r)
+	if err != nil {
+		return err
+	}
+	defer got.Close()
+	for ; n != 0; n-- {
+		if _, err = got.Body.Next(); err != nil {
+			break
+		}
+	}
+	got.Close() // which is allowed
+	return err
+}
+
+func TestWhatBecomesOfACall(t *testing.T) {
+	left, leave := context.WithCancel(context.Background())
+	leave()
+	stopping, stop := context.WithCancelCause(context.Background())
+	stop(llm.ErrStopping)
+	broken := &llm.Error{Kind: llm.Broken, Message: "It broke off.", Err: errors.New("EOF")}
+	used := llm.Usage{Input: 3, Output: 5, Cached: -1, Reasoning: -1}
+	reply := func(status int, err error, pieces ...string) *llm.Reply {
+		return &llm.Reply{Status: status, Body: &body{pieces: pieces, err: err, usage: used}, Provider: "local", Model: "m", Stream: true}
+	}
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		reply  *llm.Reply
+		err    error
+		read   int // pieces; -1: to the end
+		status int
+		code   string
+		level  string
+		bytes  float64
+		flags  record.Flags
+	}{
+		{"answered", nil, reply(200, io.EOF, "one", "two"), nil, -1, 200, "", "INFO", 6, record.Streamed},
+		{"refused by the target", nil, reply(404, io.EOF, "no"), nil, -1, 404, "", "INFO", 2, record.Streamed},
+		{"broke off", nil, reply(200, broken, "one"), nil, -1, 502, "target_broke_off", "WARN", 3, record.Streamed | record.Broken},
+		{"the caller left", left, reply(200, io.EOF, "one", "two", "three"), nil, 1, 499, "caller_left", "INFO", 3, record.Streamed | record.CallerLeft},
+		{"the caller stopped reading", nil, reply(200, io.EOF, "one", "two", "three"), nil, 1, 499, "caller_left", "INFO", 3, record.Streamed | record.CallerLeft},
+		{"left before an answer", left, nil, context.Canceled, -1, 499, "caller_left", "INFO", 0, record.CallerLeft},
+		{"Corral stopped", stopping, reply(200, io.EOF, "one", "two"), nil, 1, 503, "stopping", "WARN", 3, record.Streamed | record.Broken},
+		{"refused", nil, nil, &llm.Error{Kind: llm.TooMany, Message: "Over the limit."}, -1, 429, "rate_limited", "INFO", 0, record.Refused},
+		{"no target", nil, nil, &llm.Error{Kind: llm.Unreachable, Message: "Away."}, -1, 502, "target_unreachable", "WARN", 0, record.Refused},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := observe(t, meter.Rules{})
+			ctx := c.ctx
+			if ctx == nil {
+				ctx = t.Context()
+			}
+			o.serve(ctx, request("m"), c.reply, c.err, c.read)
+			o.m.Close()
+			lines := o.lines()
+			if len(lines) != 1 {
+				t.Fatalf("%d lines: %s", len(lines), o.log.String())
+			}
+			l := lines[0]
+			if l["status"] != float64(c.status) || l["level"] != c.level || l["bytes"] != c.bytes || l["code"] != any(c.code) && !(c.code == "" && l["code"] == nil) {
+				t.Errorf("%v", l)
+			}
+			if len(o.led.entries) != 1 {
+				t.Fatalf("%d entries", len(o.led.entries))
+			}
+			if e := o.led.entries[0]; e.Status != c.status || e.ErrorCode != c.code || e.Flags != c.flags {
+				t.Errorf("entry: %d %q %v, want %v", e.Status, e.ErrorCode, e.Flags.Names(), c.flags.Names())
+			}
+			model := "m"
+			if c.status >= 300 {
+				model = "other" // nobody has answered for it
+			}
+			o.wants(fmt.Sprintf(`llm_requests_total{model=%q,endpoint="chat",status="%d",provider="local"} 1`, model, c.status), "corral_calls_in_flight 0")
+			if c.code != "" {
+				o.wants(fmt.Sprintf(`llm_errors_total{endpoint="chat",code=%q} 1`, c.code))
+			} else if strings.Contains(o.metrics(), "llm_errors_total") {
+				t.Error("an error was counted")
+			}
+			if c.reply != nil {
+				o.wants(fmt.Sprintf(`llm_tokens_used_total{model=%q,endpoint="chat",provider="local",direction="output"} 5`, model))
+			}
+		})
+	}
+}
+
+func TestTheBodyIsClosedOnce(t *testing.T) {
+	o := observe(t, meter.Rules{})
+	b := &body{pieces: []string{"x"}, err: io.EOF}
+	o.serve(t.Context(), request("m"), &llm.Reply{Status: 200, Body: b}, nil, -1)
+	if b.closed != 1 {
+		t.Errorf("closed %d times", b.closed)
+	}
+}
+
+func TestLabelsAreBoundedWhateverCallersSend(t *testing.T) {
+	o := observe(t, meter.Rules{})
+	for i := range 10_000 {
+		status := 404
+		if i%2 == 0 {
+			status = 200 // and even when a target answers to every name
+		}
+		name := fmt.Sprintf("made-up-%d\n\"}{%s", i, strings.Repeat("x", i%300))
+		o.serve(t.Context(), request(name), &llm.Reply{Status: status, Body: &body{err: io.EOF, usage: llm.NoUsage}, Provider: "local"}, nil, -1)
+	}
+	o.serve(t.Context(), request("late"), &llm.Reply{Status: 200, Body: &body{err: io.EOF, usage: llm.NoUsage}, Provider: "local"}, nil, -1)
+	all := o.metrics()
+	if n := strings.Count(all, "llm_requests_total{"); n > 110 {
+		t.Errorf("%d series of calls", n)
+	}
+	if !strings.Contains(all, `llm_requests_total{model="other",endpoint="chat",status="200",provider="local"}`) || strings.Contains(all, "late") {
+		t.Error("a name past the bound is not under other")
+	}
+	for line := range strings.Lines(all) {
+		if !strings.HasPrefix(line, "llm_") && !strings.HasPrefix(line, "corral_") {
+			t.Fatalf("a name broke out of its label: %q", line)
+		}
+	}
+}
+
+func TestNeitherTextsNorKeysAreToldInTheLog(t *testing.T) {
+	for _, keep := range []bool{false, true} {
+		o := observe(t, meter.Rules{Keep: keep})
+		r := request("m")
+		r.Body = []byte(`{"model":"m","messages":[{"content":"my secret prompt"}]}`)
+		r.Header = http.Header{"Authorization": {"Bearer sk-secret-key"}, "X-Api-Key": {"sk-secret-key"}, "Cookie": {"secret-cookie"}}
+		r.Caller = llm.Caller{Key: "key_1", KeyName: "notes", App: "app", User: "alice", Remote: "127.0.0.1"}
+		o.serve(t.Context(), r, &llm.Reply{Status: 200, Body: &body{pieces: []string{"my secret answer"}, err: io.EOF}, Provider: "local", Model: "real"}, nil, -1)
+		o.m.Close()
+		if l := o.log.String(); strings.Contains(l, "secret") {
+			t.Error(l)
+		}
+		l := o.lines()[0]
+		for k, want := range map[string]any{"request_id": "req_1", "dialect": "ollama", "endpoint": "chat", "model": "m", "target_model": "real", "provider": "local", "key": "notes", "app": "app", "user": "alice"} {
+			if l[k] != want {
+				t.Errorf("%s: %v, want %v", k, l[k], want)
+			}
+		}
+		e := o.led.entries[0]
+		if kept := string(e.Prompt.Content) + string(e.Answer.Content); strings.Contains(kept, "secret prompt") != keep || strings.Contains(kept, "secret answer") != keep {
+			t.Errorf("keep %v: the ledger got %q", keep, kept)
+		}
+		if strings.Contains(fmt.Sprintf("%+v", e), "sk-secret-key") {
+			t.Errorf("a key is in the entry: %+v", e)
+		}
+	}
+}
+
+func TestWhenTheLedgerCannotBeWritten(t *testing.T) {
+	full := errors.New("no space left")
+	for _, c := range []struct {
+		name     string
+		rules    meter.Rules
+		answered bool
+	}{
+		{"continue", meter.Rules{}, true},
+		{"refuse", meter.Rules{Refuse: true}, false},
+		{"strict", meter.Rules{Strict: true}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := observe(t, c.rules)
+			o.led.err = full
+			err := o.serve(t.Context(), request("m"), &llm.Reply{Status: 200, Body: &body{pieces: []string{"x"}, err: io.EOF}}, nil, -1)
+			if c.answered != (err == io.EOF) {
+				t.Errorf("%v", err)
+			}
+			if !c.answered && llm.AsError(err).Kind != llm.Unrecorded {
+				t.Errorf("%v", err)
+			}
+			o.wants("corral_calls_in_flight 0")
+		})
+	}
+}
+
+func TestStrictWritesBeforeTheLastPiece(t *testing.T) {
+	o := observe(t, meter.Rules{Strict: true})
+	got, err := o.m.Stage(llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) {
+		return &llm.Reply{Status: 200, Body: &body{pieces: []string{"one", "two"}, err: io.EOF}}, nil
+	})).Serve(t.Context(), request("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{0, 1, 1} {
+		_, err := got.Body.Next()
+		if n := len(o.led.entries); n != want || (err == io.EOF) != (i == 2) {
+			t.Errorf("after piece %d: %d entries, %v", i, n, err)
+		}
+	}
+	got.Close()
+	if n := len(o.led.entries); n != 1 {
+		t.Errorf("%d entries", n)
+	}
+}
+
+func TestManyCallsAtOnce(t *testing.T) {
+	o := observe(t, meter.Rules{})
+	o.m = meter.New(meter.Options{Log: slog.New(slog.DiscardHandler), Set: metrics.NewSet(), Ledger: &o.led, Prices: free{}, Rules: func() meter.Rules { return meter.Rules{} }})
+	large := bytes.Repeat([]byte("x"), 100<<10) // written down after its end
+	var released sync.WaitGroup
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 25 {
+				r := request("m")
+				r.Body = large
+				released.Add(1)
+				r.Release = released.Done
+				o.serve(context.Background(), r, &llm.Reply{Status: 200, Body: &body{pieces: []string{"x"}, err: io.EOF}}, nil, -1)
+				if r.Release != nil {
+					r.Release()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	o.m.Close()
+	released.Wait()
+	if n := len(o.led.entries); n != 200 {
+		t.Errorf("%d entries", n)
+	}
+}
