@@ -48,19 +48,19 @@ func (c *running) api() *client.Client {
 }
 
 func TestAChangedConfigComesIntoForceWhole(t *testing.T) {
-	one := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "text/plain", "one "+body) })
-	two := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "text/plain", "two "+body) })
+	one := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "application/json", `{"one":`+body+`}`) })
+	two := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "application/json", `{"two":`+body+`}`) })
 	corral := boot(t, one.config())
 	ask := func() string { _, got := corral.do("POST", "/api/generate", `{"model": "m"}`); return got }
-	if got := ask(); got != `one {"model": "m"}` {
+	if got := ask(); got != `{"one":{"model": "m"}}` {
 		t.Fatal(got)
 	}
 	corral.rewrite(two.config("models: [ { name: m, targets: [ { provider: local, model: \"real:1b\" } ] } ]"))
-	if got := ask(); got != `two {"model": "real:1b"}` {
+	if got := ask(); got != `{"two":{"model": "real:1b"}}` {
 		t.Error(got)
 	}
 	corral.rewrite(one.config("models: [ { name: m, targets: [ { provider: nowhere, model: x } ] } ]"))
-	if got := ask(); got != `two {"model": "real:1b"}` {
+	if got := ask(); got != `{"two":{"model": "real:1b"}}` {
 		t.Error("an invalid file changed something:", got)
 	}
 	s, err := corral.api().Status(context.Background())
@@ -68,7 +68,7 @@ func TestAChangedConfigComesIntoForceWhole(t *testing.T) {
 		t.Errorf("%v: %+v", err, s.Config)
 	}
 	corral.rewrite(one.config("listen: 127.0.0.1:1"))
-	if got := ask(); !strings.HasPrefix(got, "one ") {
+	if got := ask(); !strings.HasPrefix(got, `{"one":`) {
 		t.Error(got)
 	}
 	// A hang-up reads the file even when nothing changed.

@@ -199,6 +199,29 @@ func ErrorOf(body []byte) string {
 	return firstOf(e.Get("message").Str, e.Str)
 }
 
+// FailureIn finds the failure in a whole answer that came with a status of success, and the server's words for it:
+// OpenRouter answers so, and OpenAI's responses that failed.
+func FailureIn(body []byte) (said string, failed bool) {
+	if !bytes.Contains(body, []byte(`"error"`)) {
+		return "", false
+	}
+	e := gjson.GetBytes(body, "error")
+	if !e.IsObject() && e.Str == "" {
+		return "", false
+	}
+	return firstOf(firstOf(e.Get("message").Str, e.Str), "it did not say why."), true
+}
+
+// maxValidated bounds, in bytes, the answers that are looked through for whether they are JSON: larger ones hold vectors, and the
+// look would be felt.
+const maxValidated = 1 << 20
+
+// IsObject reports whether body is one JSON object; of a body over 1 MiB, whether it begins and ends like one.
+func IsObject(body []byte) bool {
+	var s Seen
+	return object(&s, body) && (len(body) > maxValidated || gjson.ValidBytes(body))
+}
+
 // ollamaCount takes one member of Ollama's last line (durations are ns; a zero one is left out).
 func ollamaCount(u *llm.Usage, name string, v gjson.Result) {
 	switch name {

@@ -561,14 +561,19 @@ func headers(s *suite, c *call) {
 func (s *suite) keys() *Server {
 	return s.serve(func(nc net.Conn, hr *http.Request) bool {
 		io.Copy(io.Discard, hr.Body)
-		return say(nc, 200, "Content-Type: text/plain\r\n", fmt.Sprint(hr.Header["Authorization"], hr.Header["X-Api-Key"]))
+		return say(nc, 200, "Content-Type: application/json\r\n", shown(hr.Header["Authorization"], hr.Header["X-Api-Key"]))
 	})
+}
+
+// shown is the answer of a server that saw these.
+func shown(authorization, apiKey []string) string {
+	return fmt.Sprintf(`{"shown":%q}`, fmt.Sprint(authorization, apiKey))
 }
 
 func callersKey(s *suite, c *call) {
 	r := c.plain(s.t)
 	r.Header["Authorization"], r.Header["X-Api-Key"] = []string{"Bearer theirs"}, []string{"theirs too"}
-	if _, got, err := ask(s.t.Context(), s.provider(s.keys().URL), r); err != nil || got != "[Bearer theirs] [theirs too]" {
+	if _, got, err := ask(s.t.Context(), s.provider(s.keys().URL), r); err != nil || got != shown([]string{"Bearer theirs"}, []string{"theirs too"}) {
 		s.t.Errorf("%v %s", err, got)
 	}
 }
@@ -582,7 +587,7 @@ func ownKey(s *suite, c *call) {
 	r := c.plain(s.t)
 	r.Header["Authorization"], r.Header["X-Api-Key"] = []string{"Bearer theirs"}, []string{"theirs too"}
 	h := http.Header{s.Key: {s.Value(secret)}}
-	want := fmt.Sprint(h["Authorization"], h["X-Api-Key"])
+	want := shown(h["Authorization"], h["X-Api-Key"])
 	if _, got, err := ask(s.t.Context(), s.provider(s.keys().URL), r); err != nil || got != want || asked != 1 {
 		s.t.Errorf("%v %s, want %s", err, got, want)
 	}

@@ -48,6 +48,20 @@ type Timeouts struct {
 	FirstToken time.Duration // of a stream: the wait for its first event
 	Idle       time.Duration // of a stream: the wait for each further one
 	Whole      time.Duration // of an answer that is not streamed: the wait for it
+	// Load is how much longer FirstToken and Whole are for what a model answers: it may have to be loaded first. Whether it
+	// is being loaded is for the nest to find out, which ends a call to a server that hangs much sooner.
+	Load time.Duration
+}
+
+// patient is t for calls that a model answers.
+func (t Timeouts) patient() Timeouts {
+	if t.FirstToken > 0 {
+		t.FirstToken += t.Load
+	}
+	if t.Whole > 0 {
+		t.Whole += t.Load
+	}
+	return t
 }
 
 // Relay is a llm.Handler for one server.
@@ -95,6 +109,9 @@ const (
 // any other answer.
 func (p *Relay) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 	t := p.o.Timeouts()
+	if r.Endpoint.Task == llm.Generate || r.Endpoint.Task == llm.Embed {
+		t = t.patient()
+	}
 	if !p.o.Speaks(r.Endpoint) {
 		return p.translated(ctx, r, t)
 	}
@@ -184,9 +201,20 @@ func (p *Relay) answer(ctx context.Context, r *llm.Request, res *outbound.Respon
 		b.Close()
 		return nil, err
 	}
-	if b.more {
+	model := r.Endpoint.Task == llm.Generate || r.Endpoint.Task == llm.Embed
+	switch {
+	case b.more && r.Endpoint.Task == llm.Generate:
+		b.Close()
+		return nil, p.tooLong() // no model writes as much: it is not going to end
+	case b.more:
 		reply.Length = res.Length
-	} else {
+	default:
+		if model && res.Status < 300 && res.Header.Get("Content-Encoding") == "" {
+			if err := p.sound(*b.buf); err != nil {
+				b.Close()
+				return nil, err
+			}
+		}
 		reply.Length = int64(len(*b.buf))
 		if res.Status < 300 && res.Header.Get("Content-Encoding") == "" {
 			b.usage = dialect.UsageOf(r.Endpoint, *b.buf)
@@ -194,6 +222,21 @@ func (p *Relay) answer(ctx context.Context, r *llm.Request, res *outbound.Respon
 	}
 	reply.Body = b
 	return reply, nil
+}
+
+// sound looks whether what came with a status of success is an answer. Nothing at all is left to the nest.
+func (p *Relay) sound(body []byte) error {
+	if len(body) > 0 && !dialect.IsObject(body) {
+		return llm.Errorf(llm.BadAnswer, "read "+p.o.Name, nil, "%s at %q answered with something that is not the answer asked for.", p.o.Server, p.o.Name)
+	}
+	if said, ok := dialect.FailureIn(body); ok {
+		return llm.Errorf(llm.TargetRefused, "read "+p.o.Name, errors.New(said), "%s at %q failed: %s", p.o.Server, p.o.Name, said)
+	}
+	return nil
+}
+
+func (p *Relay) tooLong() error {
+	return llm.Errorf(llm.BadAnswer, "read "+p.o.Name, nil, "%s at %q answered with over %d MiB.", p.o.Server, p.o.Name, maxWhole>>20)
 }
 
 // failed turns an error of the connection into what the caller can do about it.
@@ -301,7 +344,11 @@ func (s *stream) Next() ([]byte, error) {
 	}
 	b, err := s.ev.Next()
 	if err == nil {
-		return b, nil
+		if !s.ev.Seen.Garbage || s.ev.Seen.Terminal || s.ep.Task != llm.Generate {
+			return b, nil
+		}
+		s.err = llm.Errorf(llm.BadAnswer, "read "+s.p.o.Name, nil, "%s at %q went on with something that is no part of an answer.", s.p.o.Server, s.p.o.Name)
+		return nil, s.err
 	}
 	s.err = s.end(err)
 	return nil, s.err

@@ -82,7 +82,11 @@ func (p *Relay) backIntoWords(ctx context.Context, tc *translate.Call, res *outb
 	}
 	if b.more {
 		b.Close()
-		return nil, llm.Errorf(llm.BadAnswer, "read "+p.o.Name, nil, "%s at %q answered with over %d MiB.", p.o.Server, p.o.Name, maxWhole>>20)
+		return nil, p.tooLong()
+	}
+	if len(*b.buf) == 0 && res.Status < 300 {
+		reply.Length, reply.Body = 0, b // nothing: the nest knows what to do with that
+		return reply, nil
 	}
 	answer, usage, err := tc.Answer(res.Status, *b.buf)
 	if err != nil {
