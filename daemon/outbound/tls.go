@@ -3,13 +3,13 @@ package outbound
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,7 +26,9 @@ func (c *Client) viaTransport(ctx context.Context, call *Call) (*Response, error
 	if header == nil {
 		header = http.Header{}
 	}
-	req := (&http.Request{Method: call.Method, URL: u, Host: c.base.Host, Header: header, ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
+	var connected atomic.Bool
+	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	req := (&http.Request{Method: call.Method, URL: u, Host: c.base.Host, Header: header, ProtoMajor: 1, ProtoMinor: 1}).WithContext(traced)
 	switch {
 	case call.Source != nil:
 		req.Body, req.ContentLength = io.NopCloser(call.Source), call.Length
@@ -45,7 +47,7 @@ func (c *Client) viaTransport(ctx context.Context, call *Call) (*Response, error
 		w.stop()
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
-		} else if op := (*net.OpError)(nil); errors.As(err, &op) && op.Op == "dial" {
+		} else if !connected.Load() { // nobody there, or a certificate that is not to be trusted: nothing of the call was sent
 			err = fmt.Errorf("%w: %w", ErrDial, err)
 		}
 		cancel(nil)
