@@ -208,8 +208,8 @@ func serve(t testing.TB, answer func(c net.Conn, r *http.Request, body string) b
 					if err != nil {
 						return
 					}
-					if r.URL.Path == "/api/tags" && strings.HasPrefix(r.UserAgent(), "ollama/") {
-						reply(c, "application/json", `{"models":[]}`) // Corral itself asks which models there are
+					if beside := map[string]string{"/api/tags": `{"models":[]}`, "/api/show": `{}`}[r.URL.Path]; beside != "" && strings.HasPrefix(r.UserAgent(), "ollama/") {
+						reply(c, "application/json", beside) // Corral itself asks which models there are, and what they can do
 						continue
 					}
 					u.mu.Lock()

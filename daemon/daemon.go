@@ -216,7 +216,7 @@ func (d *Daemon) take(c config.Config, prices *pricing.Table) {
 	t := c.Timeouts
 	d.now.Store(&inForce{
 		policy:   gateway.Policy{Hosts: c.Hosts, Origins: c.Origins},
-		timeouts: relay.Timeouts{FirstToken: time.Duration(t.FirstToken), Idle: time.Duration(t.Idle), Whole: time.Duration(t.Whole)},
+		timeouts: relay.Timeouts{FirstToken: time.Duration(t.FirstToken), Idle: time.Duration(t.Idle), Whole: time.Duration(t.Whole), Load: time.Duration(t.Load)},
 		maxBody:  int64(c.Limits.Body),
 		prices:   prices,
 		kinds:    kinds(c),

@@ -7,25 +7,23 @@ import (
 	"github.com/tidwall/gjson"
 
 	"corral/daemon/llm"
+	"corral/daemon/provider"
 )
 
-// Needs is what a call asks of a model.
-type Needs struct {
-	Tools, Images bool
-	Tokens        int // of its text, roughly; more than the model's context holds would be cut without a word
-}
-
-// Knower is a provider that can tell what its models are able to do.
-type Knower interface {
-	// Able reports whether model can do what is needed. What is not known is taken for yes.
-	Able(ctx context.Context, model string, n Needs) bool
-}
+// What is asked of a provider, in the words of this stage.
+type (
+	Needs  = provider.Needs
+	Knower = provider.Knower
+)
 
 // bytesPerToken is what a token of English takes, roughly; for other texts it is less.
 const bytesPerToken = 4
 
 func needs(r *llm.Request) Needs {
-	n := Needs{Tokens: len(r.Body) / bytesPerToken}
+	n := Needs{Tokens: len(r.Body) / bytesPerToken, Embed: r.Endpoint.Task == llm.Embed}
+	if n.Embed || bytes.Contains(r.Body, []byte(`"num_ctx"`)) {
+		n.Tokens = 0 // many short texts are no long one; and who sets the context's size knows what it asks
+	}
 	if bytes.Contains(r.Body, []byte(`"tools"`)) {
 		n.Tools = gjson.GetBytes(r.Body, "tools.#").Int() > 0
 	}
@@ -40,7 +38,7 @@ func needs(r *llm.Request) Needs {
 // able is the call's plan without the targets that cannot do what it needs. Where none can, the plan stays as it is: the
 // first one's own words say best why not.
 func able(ctx context.Context, r *llm.Request) *llm.Plan {
-	if r.Endpoint.Task != llm.Generate {
+	if r.Endpoint.Task != llm.Generate && r.Endpoint.Task != llm.Embed {
 		return r.Plan
 	}
 	n := needs(r)

@@ -2,7 +2,6 @@ package ollama
 
 import (
 	"context"
-	"strings"
 	"sync"
 	"time"
 )
@@ -27,9 +26,7 @@ type digests struct {
 
 // of is the digest of a model; empty when it cannot be told.
 func (d *digests) of(ctx context.Context, model string) string {
-	if !strings.Contains(model[strings.LastIndex(model, "/")+1:], ":") {
-		model += ":latest"
-	}
+	model = tagged(model)
 	d.mu.Lock()
 	digest, ok := d.known[model]
 	old := time.Since(d.at) > digestFresh

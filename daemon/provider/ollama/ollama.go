@@ -8,6 +8,7 @@ import (
 	"github.com/ollama/ollama/api"
 
 	"corral/daemon/llm"
+	"corral/daemon/provider"
 	"corral/daemon/provider/relay"
 	"corral/daemon/translate"
 )
@@ -17,6 +18,7 @@ type Provider struct {
 	*relay.Relay
 	api     *api.Client
 	digests digests
+	known   knowledge
 }
 
 // New makes a Provider of o, of which Server, Hint and Path are filled in here.
@@ -29,6 +31,7 @@ func New(o relay.Options) *Provider {
 	base := *o.Base
 	p := &Provider{Relay: relay.New(o), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
 	p.digests.fetch = p.list
+	p.known.fetch = p.show
 	return p
 }
 
@@ -45,6 +48,7 @@ func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error
 		}
 	case llm.Manage:
 		p.digests.changed()
+		p.known.changed()
 	}
 	return reply, nil
 }
@@ -61,6 +65,19 @@ func (p *Provider) list(ctx context.Context) (map[string]string, error) {
 	return known, nil
 }
 
+// Able reports whether model can do what is needed, by what Ollama says of it. It waits for that for half a second at most.
+func (p *Provider) Able(ctx context.Context, model string, n provider.Needs) bool {
+	return p.known.of(ctx, tagged(model)).able(n)
+}
+
+func (p *Provider) show(ctx context.Context, model string) (traits, error) {
+	s, err := p.api.Show(ctx, &api.ShowRequest{Model: model})
+	if err != nil {
+		return traits{}, err
+	}
+	return traitsOf(s), nil
+}
+
 // Probe asks for the server's version.
 func (p *Provider) Probe(ctx context.Context) error {
 	_, err := p.api.Version(ctx)
@@ -70,5 +87,6 @@ func (p *Provider) Probe(ctx context.Context) error {
 // Close lets go of idle connections.
 func (p *Provider) Close() {
 	p.digests.close()
+	p.known.close()
 	p.Relay.Close()
 }
