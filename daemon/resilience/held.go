@@ -3,6 +3,7 @@ package resilience
 import (
 	"context"
 	"io"
+	"time"
 
 	"corral/daemon/llm"
 	"corral/daemon/resilience/breaker"
@@ -15,6 +16,7 @@ type held struct {
 	pass   breaker.Pass            // for the breaker: how did it end?
 	place  queue.Place             // at the server, which is busy as long as it sends
 	cancel context.CancelCauseFunc // of the context under which the answer is read; nil: none
+	bound  *time.Timer             // ends an answer that does not end by itself; nil: it does
 	loaded bool                    // the model had to be loaded first
 	closed bool
 }
@@ -66,6 +68,9 @@ func (h *held) Close() {
 	h.Body.Close()
 	h.pass.Done(breaker.Unjudged)
 	h.place.Leave()
+	if h.bound != nil {
+		h.bound.Stop()
+	}
 	if h.cancel != nil {
 		h.cancel(nil)
 	}

@@ -12,7 +12,7 @@ var errTooLong = errors.New("the attempt took too long")
 
 const (
 	loadingEvery   = 5 * time.Second // between two looks at a model that is being loaded
-	loadingTimeout = 2 * time.Second // of one look
+	loadingTimeout = 2 * time.Second // of one look; no longer than the attempt itself may take
 )
 
 // patience ends an attempt that takes too long. When the time is up it looks first whether the model is being loaded: a
@@ -62,7 +62,7 @@ func (p *patience) up() {
 		p.mu.Unlock()
 		return
 	}
-	ctx, stop := context.WithTimeout(p.ctx, loadingTimeout)
+	ctx, stop := context.WithTimeout(p.ctx, min(loadingTimeout, p.bound))
 	defer stop()
 	p.stop = stop
 	p.mu.Unlock()

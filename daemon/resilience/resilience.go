@@ -56,10 +56,10 @@ type Rules struct {
 	Ping    time.Duration // a caller who waits for a stream hears this often that it goes on, where its dialect has a word for it; 0: never
 }
 
-// Timeout bounds one attempt, until Serve returns. Zero: no bound. Idle streams are the provider's matter.
+// Timeout bounds one attempt. Zero: no bound. Idle streams are the provider's matter.
 type Timeout struct {
 	Content time.Duration // of a stream: until its first content
-	Whole   time.Duration // of an answer that is not streamed
+	Whole   time.Duration // of an answer that is not streamed, and of a stream from its first content to its end
 	Load    time.Duration // how much longer while the model is being loaded
 }
 
