@@ -199,7 +199,7 @@ func money(m record.Money) string {
 	if m.Nano >= 1e7 || m.Nano <= -1e7 {
 		s = fmt.Sprintf("%.4f", float64(m.Nano)/1e9)
 	}
-	return "$" + strings.TrimRight(s, "0")
+	return "$" + strings.TrimRight(strings.TrimRight(s, "0"), ".")
 }
 
 func (e *env) auditShow() *cobra.Command {

@@ -3,27 +3,33 @@ package app
 import (
 	"io"
 	"sync"
+	"time"
 )
 
-// bufferedLog takes log lines out of the way of calls: a line is copied here, and one goroutine writes what has gathered.
-// When the destination is slower than the log, writers wait once maxLog bytes have gathered; no line is dropped.
+// bufferedLog takes log lines out of the way of calls: a line is copied here, and what has gathered is written a moment
+// later. When the destination is slower than the log, writers wait once maxLog bytes have gathered; no line is dropped.
 type bufferedLog struct {
 	to io.Writer
 
-	mu     sync.Mutex // guards buf and closed
-	more   *sync.Cond // there is something to write, or it is closed
-	room   *sync.Cond // what had gathered has been taken
-	buf    []byte
-	closed bool
-	done   chan struct{}
+	mu      sync.Mutex // guards what follows
+	room    *sync.Cond // what had gathered has been taken
+	buf     []byte
+	spare   []byte
+	timer   *time.Timer // runs while buf holds something that nobody writes
+	writing bool
+	closed  bool
 }
 
-const maxLog = 1 << 20 // bytes
+const (
+	maxLog = 1 << 20               // bytes
+	gather = 20 * time.Millisecond // a goroutine woken for each line would cost more than the line
+)
 
 func newBufferedLog(to io.Writer) *bufferedLog {
-	l := &bufferedLog{to: to, done: make(chan struct{})}
-	l.more, l.room = sync.NewCond(&l.mu), sync.NewCond(&l.mu)
-	go l.run()
+	l := &bufferedLog{to: to}
+	l.room = sync.NewCond(&l.mu)
+	l.timer = time.AfterFunc(time.Hour, l.flush)
+	l.timer.Stop()
 	return l
 }
 
@@ -37,42 +43,45 @@ func (l *bufferedLog) Write(p []byte) (int, error) {
 	if l.closed {
 		return l.to.Write(p)
 	}
-	l.buf = append(l.buf, p...)
-	if len(l.buf) == len(p) {
-		l.more.Signal()
+	if len(l.buf) == 0 && !l.writing {
+		l.timer.Reset(gather)
 	}
+	l.buf = append(l.buf, p...)
 	return len(p), nil
 }
 
-func (l *bufferedLog) run() {
-	defer close(l.done)
-	var spare []byte
-	for {
-		l.mu.Lock()
-		for len(l.buf) == 0 && !l.closed {
-			l.more.Wait()
-		}
-		if len(l.buf) == 0 {
-			l.mu.Unlock()
-			return
-		}
+// flush writes until nothing is left.
+func (l *bufferedLog) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.writing {
+		return
+	}
+	l.writing = true
+	for len(l.buf) > 0 {
 		out := l.buf
-		l.buf = spare[:0]
-		l.room.Broadcast()
+		l.buf = l.spare[:0]
 		l.mu.Unlock()
 		l.to.Write(out)
-		if spare = out; cap(spare) > maxLog {
-			spare = nil
+		l.mu.Lock()
+		if l.spare = out; cap(out) > maxLog {
+			l.spare = nil
 		}
+		l.room.Broadcast()
 	}
+	l.writing = false
+	l.room.Broadcast()
 }
 
 // Close writes what has gathered.
 func (l *bufferedLog) Close() {
+	l.timer.Stop()
+	l.flush()
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	for l.writing {
+		l.room.Wait()
+	}
 	l.closed = true
-	l.more.Broadcast()
 	l.room.Broadcast()
-	l.mu.Unlock()
-	<-l.done
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -11,6 +12,7 @@ import (
 
 	"corral/daemon"
 	"corral/daemon/config"
+	"corral/daemon/meter"
 	"corral/store"
 	"corral/store/ledger/vault"
 )
@@ -94,14 +96,32 @@ func newLogger(out *bufferedLog, to any, level *slog.LevelVar, format string) *s
 		human = term.IsTerminal(int(f.Fd()))
 	}
 	o := &slog.HandlerOptions{Level: level}
-	if human {
-		o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly))
-			}
-			return a
-		}
-		return slog.New(slog.NewTextHandler(out, o))
+	if !human {
+		return slog.New(&prompt{slog.NewJSONHandler(out, o), out})
 	}
-	return slog.New(slog.NewJSONHandler(out, o))
+	o.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.TimeKey {
+			return slog.String(slog.TimeKey, a.Value.Time().Format(time.TimeOnly))
+		}
+		return a
+	}
+	return slog.New(&prompt{slog.NewTextHandler(out, o), out})
 }
+
+// prompt writes at once what is not a call's own line: there is little of it, and it may be the last that is heard of a
+// process.
+type prompt struct {
+	slog.Handler
+	out *bufferedLog
+}
+
+func (h *prompt) Handle(ctx context.Context, r slog.Record) error {
+	err := h.Handler.Handle(ctx, r)
+	if r.Message != meter.CallMessage || r.Level > slog.LevelInfo {
+		h.out.flush()
+	}
+	return err
+}
+
+func (h *prompt) WithAttrs(as []slog.Attr) slog.Handler { return &prompt{h.Handler.WithAttrs(as), h.out} }
+func (h *prompt) WithGroup(name string) slog.Handler    { return &prompt{h.Handler.WithGroup(name), h.out} }

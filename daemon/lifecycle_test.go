@@ -48,8 +48,12 @@ func (c *running) api() *client.Client {
 }
 
 func TestAChangedConfigComesIntoForceWhole(t *testing.T) {
-	one := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "application/json", `{"one":`+body+`}`) })
-	two := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "application/json", `{"two":`+body+`}`) })
+	one := serve(t, func(c net.Conn, _ *http.Request, body string) bool {
+		return reply(c, "application/json", `{"one":`+body+`}`)
+	})
+	two := serve(t, func(c net.Conn, _ *http.Request, body string) bool {
+		return reply(c, "application/json", `{"two":`+body+`}`)
+	})
 	corral := boot(t, one.config())
 	ask := func() string { _, got := corral.do("POST", "/api/generate", `{"model": "m"}`); return got }
 	if got := ask(); got != `{"one":{"model": "m"}}` {

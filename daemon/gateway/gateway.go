@@ -220,7 +220,7 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 		return
 	}
 	rc := http.NewResponseController(w)
-	var deadline time.Time
+	sends := sendsOf(ctx)
 	for first := true; ; first = false {
 		b, err := reply.Body.Next()
 		if err != nil && err != io.EOF {
@@ -246,10 +246,7 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 			}
 			return
 		}
-		if now := time.Now(); deadline.Sub(now) < writePatience/2 {
-			deadline = now.Add(writePatience)
-			rc.SetWriteDeadline(deadline)
-		}
+		sends.within(rc)
 		if _, err := w.Write(b); err != nil {
 			return // the caller left
 		}

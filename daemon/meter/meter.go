@@ -117,6 +117,7 @@ type call struct {
 	first time.Duration // until the first content, or the whole of an answer that is not streamed
 
 	piece   []byte // given last and not yet taken down; valid until the next call of body.Next
+	pending []byte // small pieces that are not hashed yet
 	answer  *record.Committer
 	kept    []byte // the answer, where texts are kept
 	bytes   int64
@@ -162,14 +163,36 @@ func (c *call) takeDown() {
 	if len(c.piece) == 0 {
 		return
 	}
-	if c.answer == nil {
-		c.answer = record.NewCommitter()
+	// Small pieces are hashed together: each call of the hash costs more than a token's bytes do.
+	if len(c.piece) < hashTogether/4 {
+		if c.pending = append(c.pending, c.piece...); len(c.pending) >= hashTogether {
+			c.hash()
+		}
+	} else {
+		c.hash()
+		c.commitTo().Write(c.piece)
 	}
-	c.answer.Write(c.piece)
 	if (c.rules.Keep || c.mayNotTell()) && len(c.kept) <= maxKept {
 		c.kept = append(c.kept, c.piece...)
 	}
 	c.piece = nil
+}
+
+const hashTogether = 4 << 10 // bytes
+
+func (c *call) commitTo() *record.Committer {
+	if c.answer == nil {
+		c.answer = record.NewCommitter()
+	}
+	return c.answer
+}
+
+// hash takes the small pieces that have gathered into the answer's commitment.
+func (c *call) hash() {
+	if len(c.pending) > 0 {
+		c.commitTo().Write(c.pending)
+		c.pending = c.pending[:0]
+	}
 }
 
 // mayNotTell says that the target may leave the tokens of this answer untold, so that they have to be counted here.
@@ -241,6 +264,7 @@ func (c *call) settle(o *outcome) error {
 	}
 	m.series.count(c.r, o)
 	m.line(c.r, o)
+	c.hash()
 	entry := c.entry(o)
 	c.commitPrompt(&entry)
 	if !c.rules.Strict {
@@ -360,6 +384,9 @@ func traceID(parent string) string {
 	return ""
 }
 
+// CallMessage is the message of a call's line in the log.
+const CallMessage = "call"
+
 // line is the call's line in the log.
 func (m *Meter) line(r *llm.Request, o *outcome) {
 	level := slog.LevelInfo
@@ -405,7 +432,7 @@ func (m *Meter) line(r *llm.Request, o *outcome) {
 			attrs = append(attrs, slog.String("cause", o.err.Err.Error()))
 		}
 	}
-	m.o.Log.LogAttrs(ctx, level, "call", attrs...)
+	m.o.Log.LogAttrs(ctx, level, CallMessage, attrs...)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -47,6 +47,8 @@ type conn struct {
 	head  []byte      // scratch for the request's head
 	quiet func() bool // open, and nothing to read
 	since time.Time   // idle since
+	reads deadline    // of reads
+	sends deadline    // of writes
 	left  int64       // bytes of the head that may still be read; negative: a body, no bound
 	err   error       // that reading ended with
 }
@@ -68,6 +70,26 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.err = err
 	}
 	return n, err
+}
+
+// deadline is one that is in force on a connection. Moving it costs a timer each time, so it is left where it is as long as
+// it is near enough to what is wanted, from one call to the next as well.
+type deadline struct{ at time.Time }
+
+// within sees to a deadline of d from now, or up to an eighth sooner; zero: none.
+func (x *deadline) within(d time.Duration, set func(time.Time) error) {
+	if d <= 0 {
+		if !x.at.IsZero() {
+			x.at = time.Time{}
+			set(x.at)
+		}
+		return
+	}
+	now := time.Now()
+	if left := x.at.Sub(now); x.at.IsZero() || left > d || left < d-d/8 {
+		x.at = now.Add(d)
+		set(x.at)
+	}
 }
 
 func (p *pool) get() *conn {
@@ -195,9 +217,7 @@ func (c *conn) roundTrip(ctx context.Context, call *Call) (*Response, error) {
 	if werr != nil && (errors.As(werr, &own) || !errors.Is(werr, syscall.EPIPE) && !errors.Is(werr, syscall.ECONNRESET)) {
 		return fail("send request", werr)
 	}
-	if call.FirstByte > 0 {
-		c.Conn.SetReadDeadline(time.Now().Add(call.FirstByte))
-	}
+	c.reads.within(call.FirstByte, c.Conn.SetReadDeadline)
 	c.left = maxHead
 	if _, err := c.br.Peek(1); err != nil {
 		if werr != nil {
@@ -229,7 +249,7 @@ func (c *conn) roundTrip(ctx context.Context, call *Call) (*Response, error) {
 		return fail("read answer", fmt.Errorf("unexpected status %d", hr.StatusCode))
 	}
 	c.left = -1
-	b := &wireBody{c: c, ctx: ctx, stop: stop, src: hr.Body, keep: !hr.Close && werr == nil, timed: call.FirstByte > 0}
+	b := &wireBody{c: c, ctx: ctx, stop: stop, src: hr.Body, keep: !hr.Close && werr == nil}
 	if hr.Body == http.NoBody || hr.ContentLength == 0 {
 		b.finish(true)
 	}
@@ -277,7 +297,7 @@ func (c *conn) write(call *Call) error {
 	default:
 		h = append(h, "\r\n"...)
 	}
-	c.Conn.SetWriteDeadline(time.Now().Add(sendTimeout))
+	c.sends.within(sendTimeout, c.Conn.SetWriteDeadline)
 	if call.Source == nil && n < joinBelow {
 		for _, p := range call.Body {
 			h = append(h, p...)
@@ -322,7 +342,7 @@ func (c *conn) writeSource(head []byte, call *Call) error {
 	if _, err := c.Conn.Write(head); err != nil {
 		return err
 	}
-	w := &pieces{c: c.Conn}
+	w := &pieces{c: c}
 	src := source{call.Source}
 	if call.Length >= 0 {
 		n, err := io.Copy(w, io.LimitReader(src, call.Length))
@@ -350,11 +370,11 @@ func (c *conn) writeSource(head []byte, call *Call) error {
 }
 
 // pieces writes with a new deadline for each piece.
-type pieces struct{ c net.Conn }
+type pieces struct{ c *conn }
 
 func (w *pieces) Write(b []byte) (int, error) {
-	w.c.SetWriteDeadline(time.Now().Add(sendTimeout))
-	return w.c.Write(b)
+	w.c.sends.within(sendTimeout, w.c.Conn.SetWriteDeadline)
+	return w.c.Conn.Write(b)
 }
 
 func bodyLength(ps [][]byte) (n int64) {
@@ -394,36 +414,23 @@ func clean(s string) bool {
 
 // wireBody is an answer's body; the connection is its own until finish.
 type wireBody struct {
-	c     *conn
-	ctx   context.Context
-	stop  func() bool
-	src   io.Reader
-	keep  bool // the connection may serve another call
-	done  bool
-	timed bool // a read deadline is set
-	idle  time.Duration
-	until time.Time // the read deadline in force for idle
+	c    *conn
+	ctx  context.Context
+	stop func() bool
+	src  io.Reader
+	keep bool // the connection may serve another call
+	done bool
+	idle time.Duration // bounds each read; zero: nothing does
 }
 
-func (b *wireBody) setIdle(d time.Duration) { b.idle, b.until = d, time.Time{} }
+func (b *wireBody) setIdle(d time.Duration) { b.idle = d }
 
 func (b *wireBody) Read(p []byte) (int, error) {
 	if b.done {
 		return 0, io.EOF
 	}
-	switch {
-	case b.idle > 0:
-		// Moving the deadline costs a timer each time, so it is moved only when a good part of it is used up. What is buffered does
-		// not make up for that: it may be half of a chunk's length, and then the connection is read all the same.
-		if now := time.Now(); b.until.Sub(now) < b.idle-b.idle/8 {
-			b.until = now.Add(b.idle)
-			b.c.Conn.SetReadDeadline(b.until)
-			b.timed = true
-		}
-	case b.timed: // that of the first byte
-		b.c.Conn.SetReadDeadline(time.Time{})
-		b.timed = false
-	}
+	// Also where something is buffered: it may be half of a chunk's length, and then the connection is read all the same.
+	b.c.reads.within(b.idle, b.c.Conn.SetReadDeadline)
 	n, err := b.src.Read(p)
 	switch {
 	case err == nil:
@@ -455,9 +462,6 @@ func (b *wireBody) finish(whole bool) {
 	if !b.stop() || !whole || !b.keep || b.c.br.Buffered() > 0 {
 		b.c.Conn.Close()
 		return
-	}
-	if b.timed {
-		b.c.Conn.SetReadDeadline(time.Time{})
 	}
 	b.c.pool.put(b.c)
 }

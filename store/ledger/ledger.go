@@ -47,7 +47,7 @@ const (
 // Defaults of Options.
 const (
 	DefaultQueue      = 8192
-	DefaultGather     = 4 * time.Millisecond
+	DefaultGather     = 7 * time.Millisecond
 	DefaultHeadEvery  = 1000
 	DefaultHeadAfter  = 60 * time.Second
 	DefaultMaxContent = 4 << 20
