@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,8 @@ valid changes nothing.`,
 			if err != nil {
 				return err
 			}
+			// Live memory is a few MB, so at Go's default the collector runs very often under load, for very little.
+			debug.SetGCPercent(200)
 			var level slog.LevelVar
 			out := newBufferedLog(e.err)
 			defer out.Close()
@@ -123,5 +126,9 @@ func (h *prompt) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-func (h *prompt) WithAttrs(as []slog.Attr) slog.Handler { return &prompt{h.Handler.WithAttrs(as), h.out} }
-func (h *prompt) WithGroup(name string) slog.Handler    { return &prompt{h.Handler.WithGroup(name), h.out} }
+func (h *prompt) WithAttrs(as []slog.Attr) slog.Handler {
+	return &prompt{h.Handler.WithAttrs(as), h.out}
+}
+func (h *prompt) WithGroup(name string) slog.Handler {
+	return &prompt{h.Handler.WithGroup(name), h.out}
+}

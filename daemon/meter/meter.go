@@ -119,7 +119,8 @@ type call struct {
 	piece   []byte // given last and not yet taken down; valid until the next call of body.Next
 	pending []byte // small pieces that are not hashed yet
 	answer  *record.Committer
-	kept    []byte // the answer, where texts are kept
+	kept    []byte  // the answer, where texts are kept or may have to be counted
+	lent    *[]byte // where kept came from, if it has to go back there
 	bytes   int64
 	ended   bool // Next has given an error or the last piece
 	err     *llm.Error
@@ -173,10 +174,17 @@ func (c *call) takeDown() {
 		c.commitTo().Write(c.piece)
 	}
 	if (c.rules.Keep || c.mayNotTell()) && len(c.kept) <= maxKept {
+		if c.kept == nil && !c.rules.Keep { // else it becomes the ledger's
+			c.lent = answers.Get().(*[]byte)
+			c.kept = (*c.lent)[:0]
+		}
 		c.kept = append(c.kept, c.piece...)
 	}
 	c.piece = nil
 }
+
+// answers are buffers for streamed answers that may have to be counted.
+var answers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
 
 const hashTogether = 4 << 10 // bytes
 
@@ -265,6 +273,10 @@ func (c *call) settle(o *outcome) error {
 	m.series.count(c.r, o)
 	m.line(c.r, o)
 	c.hash()
+	if c.lent != nil && cap(c.kept) <= 256<<10 {
+		*c.lent = c.kept[:0]
+		answers.Put(c.lent)
+	}
 	entry := c.entry(o)
 	c.commitPrompt(&entry)
 	if !c.rules.Strict {
