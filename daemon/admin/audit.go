@@ -115,6 +115,21 @@ func described(api huma.API) {
 	r.RegisterTypeAlias(reflect.TypeFor[record.Kind](), reflect.TypeFor[string]())
 }
 
+// ledger is the one in use.
+func (o *Options) ledger() (*ledger.Ledger, error) {
+	l, err := o.Ledger()
+	return l, refused(err)
+}
+
+// flushed is the ledger in use, with all on disk that happened before.
+func (o *Options) flushed(ctx context.Context) (*ledger.Ledger, error) {
+	l, err := o.ledger()
+	if err == nil {
+		err = refused(l.Flush(ctx))
+	}
+	return l, err
+}
+
 // audit registers what has to do with the ledger.
 func audit(api huma.API, o Options) {
 	get := func(id, path, summary string) huma.Operation {
@@ -127,9 +142,9 @@ func audit(api huma.API, o Options) {
 	}
 	huma.Register(api, get("ledger-status", "/audit/status", "Where the ledger is, who signs it, how much it holds"),
 		func(context.Context, *struct{}) (*ledgerStatusOutput, error) {
-			l, err := o.Ledger()
+			l, err := o.ledger()
 			if err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			s, err := l.Status()
 			return &ledgerStatusOutput{s}, err
@@ -143,12 +158,9 @@ func audit(api huma.API, o Options) {
 			if f.Last == 0 {
 				f.Last = 100
 			}
-			l, err := o.Ledger()
+			l, err := o.flushed(ctx)
 			if err != nil {
-				return nil, refused(err)
-			}
-			if err := l.Flush(ctx); err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			out := &entriesOutput{}
 			out.Body.Entries = []*Entry{}
@@ -157,24 +169,18 @@ func audit(api huma.API, o Options) {
 		})
 	huma.Register(api, get("get-entry", "/audit/entries/{id}", "One entry"),
 		func(ctx context.Context, in *entryInput) (*entryOutput, error) {
-			l, err := o.Ledger()
+			l, err := o.flushed(ctx)
 			if err != nil {
-				return nil, refused(err)
-			}
-			if err := l.Flush(ctx); err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			e, err := l.Get(ctx, in.ID)
 			return &entryOutput{e}, refused(err)
 		})
 	huma.Register(api, get("prove-entry", "/audit/entries/{id}/proof", "A proof that the entry is in the ledger, to be checked without it"),
 		func(ctx context.Context, in *entryInput) (*huma.StreamResponse, error) {
-			l, err := o.Ledger()
+			l, err := o.flushed(ctx)
 			if err != nil {
-				return nil, refused(err)
-			}
-			if err := l.Flush(ctx); err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			e, err := l.Get(ctx, in.ID)
 			if err != nil {
@@ -192,9 +198,9 @@ func audit(api huma.API, o Options) {
 			if err != nil {
 				return nil, err
 			}
-			l, err := o.Ledger()
+			l, err := o.ledger()
 			if err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			return lines(func(ctx context.Context, send func(any) error) error {
 				return l.Follow(ctx, f, func(e *Entry) error { return send(e) })
@@ -206,20 +212,17 @@ func audit(api huma.API, o Options) {
 			if err != nil {
 				return nil, err
 			}
-			l, err := o.Ledger()
+			l, err := o.flushed(ctx)
 			if err != nil {
-				return nil, refused(err)
-			}
-			if err := l.Flush(ctx); err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			return stream("application/x-ndjson", func(w io.Writer) error { return l.Export(ctx, w, ledger.Format(in.Format), f) }), nil
 		})
 	huma.Register(api, post("verify", "/audit/verify", "Check the whole ledger; progress and result, one JSON object a line"),
 		func(context.Context, *struct{}) (*huma.StreamResponse, error) {
-			l, err := o.Ledger()
+			l, err := o.ledger()
 			if err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			return lines(func(ctx context.Context, send func(any) error) error {
 				v, err := l.Verify(ctx, ledger.VerifyOptions{Progress: func(done, total uint64) { send(VerifyStep{Done: done, Total: total}) }})
@@ -232,9 +235,9 @@ func audit(api huma.API, o Options) {
 	huma.Register(api, post("erase", "/audit/erase", "Destroy the keys of a person's entries, or of one entry"),
 		func(ctx context.Context, in *eraseInput) (*erasedOutput, error) {
 			who := ledger.Who{User: in.Body.User, App: in.Body.App, Caller: in.Body.Caller, RequestID: in.Body.Request}
-			l, err := o.Ledger()
+			l, err := o.ledger()
 			if err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			done, err := l.Erase(ctx, who)
 			return &erasedOutput{done}, refused(err)
@@ -242,9 +245,9 @@ func audit(api huma.API, o Options) {
 	rotate := post("rotate-key", "/audit/rotate-key", "Exchange the ledger's top key while calls go on")
 	rotate.DefaultStatus = http.StatusNoContent
 	huma.Register(api, rotate, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
-		l, err := o.Ledger()
+		l, err := o.ledger()
 		if err != nil {
-			return nil, refused(err)
+			return nil, err
 		}
 		return nil, refused(l.RotateKey(ctx))
 	})
@@ -268,9 +271,9 @@ func audit(api huma.API, o Options) {
 				}
 				q.Zone = zone
 			}
-			l, err := o.Ledger()
+			l, err := o.ledger()
 			if err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			report, err := l.Usage(q)
 			return &usageOutput{report}, refused(err)
@@ -283,12 +286,9 @@ func audit(api huma.API, o Options) {
 		})
 	huma.Register(api, get("backup", "/backup", "The database and its wrapped keys as one tar file, made while calls go on"),
 		func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
-			l, err := o.Ledger()
+			l, err := o.flushed(ctx)
 			if err != nil {
-				return nil, refused(err)
-			}
-			if err := l.Flush(ctx); err != nil {
-				return nil, refused(err)
+				return nil, err
 			}
 			return stream("application/x-tar", func(w io.Writer) error { _, err := l.Backup(ctx, w); return err }), nil
 		})
