@@ -213,14 +213,14 @@ func names(c config.Config) []string {
 // take puts c in force for what every call looks at.
 func (d *Daemon) take(c config.Config, prices *pricing.Table) {
 	d.o.Level.Set(level(c))
-	t := c.Timeouts
+	t, audit := c.Timeouts, d.config.Started().Audit // the open ledger goes by what it was opened with
 	d.now.Store(&inForce{
 		policy:   gateway.Policy{Hosts: c.Hosts, Origins: c.Origins},
 		timeouts: relay.Timeouts{FirstToken: time.Duration(t.FirstToken), Idle: time.Duration(t.Idle), Whole: time.Duration(t.Whole), Load: time.Duration(t.Load)},
 		maxBody:  int64(c.Limits.Body),
 		prices:   prices,
 		kinds:    kinds(c),
-		audit:    meter.Rules{Strict: c.Audit.Durability == "strict", Refuse: c.Audit.OnFailure == "refuse", Keep: c.Audit.Content == "encrypted"},
+		audit:    meter.Rules{Strict: c.Audit.Durability == "strict", Refuse: audit.OnFailure == "refuse", Keep: audit.Content == "encrypted"},
 	})
 }
 
@@ -229,7 +229,7 @@ func (d *Daemon) status(ctx context.Context) admin.Status {
 	c := d.config.Current()
 	s := admin.Status{Version: d.o.Version, PID: os.Getpid(), Started: d.started, Listen: d.addr, Auth: string(c.Auth), DataDir: d.o.DataDir,
 		InFlight: d.limit.Inside(), Providers: d.seen(ctx), Models: []admin.Model{}, Problems: []string{}}
-	s.Ready = len(s.Providers) > 0 && s.Providers[0].Reachable
+	s.Ready, _ = d.readiness(s.Providers)
 	for _, m := range c.Models {
 		shown := admin.Model{Name: m.Name, Targets: []string{}}
 		for _, t := range m.Targets {
@@ -249,5 +249,6 @@ func (d *Daemon) status(ctx context.Context) admin.Status {
 	if damage := d.books.damage(); damage != nil {
 		s.Problems = append(s.Problems, damage.String())
 	}
+	s.Problems = append(s.Problems, d.troubles()...)
 	return s
 }

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type books struct {
 	db      *store.DB
 	keys    *keys.Set
 	ledger  *ledger.Ledger // nil while it is being exchanged
+	lost    error          // why there is none any more; nil: there is, or will be
 	waiting []record.Entry
 }
 
@@ -38,25 +40,28 @@ const maxWaiting = 8192
 
 var errExchanging = errors.New("a backup is being restored; try again in a moment")
 
-// openBooks opens the database and what is in it.
-func (d *Daemon) openBooks(c config.Config) (err error) {
-	b := &d.books
-	if b.db, err = store.Open(d.o.DataDir, store.Options{Check: d.o.Check}); err != nil {
+// openBooks opens the database and what is in it. When that fails, the books stay as they were.
+func (d *Daemon) openBooks(c config.Config) error {
+	db, err := store.Open(d.o.DataDir, store.Options{Check: d.o.Check})
+	if err != nil {
 		return err
 	}
-	if damage := b.db.Damage(); damage != nil {
+	if damage := db.Damage(); damage != nil {
 		d.log.Error(damage.String())
 	}
-	if b.keys, err = keys.Open(b.db, nil); err != nil {
-		return errors.Join(fmt.Errorf("open keys: %w", err), b.db.Close())
+	ks, err := keys.Open(db, nil)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open keys: %w", err), db.Close())
 	}
 	o, err := d.ledgerOptions(c)
+	var l *ledger.Ledger
 	if err == nil {
-		b.ledger, err = ledger.Open(b.db, o)
+		l, err = ledger.Open(db, o)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("open ledger: %w", err), b.db.Close())
+		return errors.Join(fmt.Errorf("open ledger: %w", err), db.Close())
 	}
+	d.books.db, d.books.keys, d.books.ledger = db, ks, l
 	return nil
 }
 
@@ -80,6 +85,9 @@ func (d *Daemon) ledgerOptions(c config.Config) (ledger.Options, error) {
 
 // close writes what waits and lets go of the file.
 func (b *books) close() error {
+	if b.ledger == nil { // a restore lost it, and has said so
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), ledgerPatience)
 	defer cancel()
 	err := b.ledger.Close(ctx)
@@ -102,6 +110,8 @@ func (b *books) Append(e record.Entry) error {
 	switch {
 	case b.ledger != nil:
 		return b.ledger.Append(e)
+	case b.lost != nil:
+		return b.lost
 	case len(b.waiting) >= maxWaiting:
 		return ledger.ErrUnavailable
 	}
@@ -114,7 +124,7 @@ func (b *books) AppendStrict(ctx context.Context, e record.Entry) error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.ledger == nil {
-		return ledger.ErrUnavailable
+		return cmp.Or(b.lost, ledger.ErrUnavailable)
 	}
 	return b.ledger.AppendStrict(ctx, e)
 }
@@ -124,7 +134,7 @@ func (b *books) Err() error {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.ledger == nil {
-		return nil
+		return b.lost
 	}
 	return b.ledger.Err()
 }
@@ -134,7 +144,7 @@ func (b *books) open() (*ledger.Ledger, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	if b.ledger == nil {
-		return nil, fmt.Errorf("%w: %w", ledger.ErrUnavailable, errExchanging)
+		return nil, cmp.Or(b.lost, fmt.Errorf("%w: %w", ledger.ErrUnavailable, errExchanging))
 	}
 	return b.ledger, nil
 }
@@ -166,6 +176,36 @@ func (b *books) damage() *store.Damage {
 	return b.db.Damage()
 }
 
+// troubles is what of the ledger needs a person, and what to do.
+func (d *Daemon) troubles() (list []string) {
+	b := &d.books
+	l, err := b.open()
+	if err != nil {
+		if !errors.Is(err, errExchanging) {
+			list = append(list, err.Error())
+		}
+		return list
+	}
+	s, err := l.Status()
+	if err != nil {
+		return []string{"the ledger cannot be read: " + err.Error()}
+	}
+	if s.Failing != "" {
+		then := "Calls go on; those that do not fit in memory are counted, and the gap is put on record (audit.on_failure: continue)."
+		if d.now.Load().audit.Refuse {
+			then = "Calls are refused until it can (audit.on_failure: refuse)."
+		}
+		list = append(list, fmt.Sprintf("the ledger cannot be written since %s: %s. %s Make room where %s is, and see that Corral may write there; it goes on by itself.",
+			s.FailingSince.Format(time.DateTime), s.Failing, then, d.o.DataDir))
+	}
+	for _, a := range s.Anchors {
+		if a.Error != "" {
+			list = append(list, fmt.Sprintf("the ledger's newest signed head is not at its anchor %s: %s. The next one is sent there by itself; audit.anchors names other places.", a.Name, a.Error))
+		}
+	}
+	return list
+}
+
 // restore puts a backup in place of what the data folder holds, while calls go on.
 func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Restored, err error) {
 	d.restoring.Lock()
@@ -189,6 +229,7 @@ func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Res
 	defer b.mu.Unlock()
 	if again := d.openBooks(d.config.Started()); again != nil {
 		d.log.Error("the ledger cannot be opened again; restart Corral", "cause", again)
+		b.lost = fmt.Errorf("%w: it cannot be opened again after a restore; restart Corral: %w", ledger.ErrUnavailable, again)
 		return done, errors.Join(err, again)
 	}
 	for _, e := range b.waiting {

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -50,24 +51,38 @@ func text(w http.ResponseWriter, status int, s string) {
 	io.WriteString(w, s)
 }
 
-// ready says whether a call would be answered now, and if not, why.
-func (d *Daemon) ready(w http.ResponseWriter, r *http.Request) {
-	type reason struct {
-		Provider string `json:"provider"`
-		Problem  string `json:"problem"`
+// reason is why a call may not be answered, or not be recorded. The details are the operator's.
+type reason struct {
+	Reason   string `json:"reason"` // provider or ledger
+	Provider string `json:"provider,omitempty"`
+	Problem  string `json:"problem"`
+}
+
+// readiness says whether a call would be answered now, and what stands in the way of some or all of them.
+func (d *Daemon) readiness(seen []admin.Provider) (ready bool, reasons []reason) {
+	ready, reasons = len(seen) > 0 && seen[0].Reachable, []reason{}
+	for _, p := range seen {
+		if !p.Reachable {
+			reasons = append(reasons, reason{"provider", p.Name, "cannot be reached"})
+		}
 	}
-	out := struct {
+	if d.books.Err() != nil {
+		why := "cannot be written; calls go on"
+		if d.now.Load().audit.Refuse {
+			ready, why = false, "cannot be written; calls are refused"
+		}
+		reasons = append(reasons, reason{Reason: "ledger", Problem: why})
+	}
+	return ready, reasons
+}
+
+// ready tells a probe.
+func (d *Daemon) ready(w http.ResponseWriter, r *http.Request) {
+	var out struct {
 		Ready   bool     `json:"ready"`
 		Reasons []reason `json:"reasons"`
-	}{Reasons: []reason{}}
-	for i, p := range d.seen(context.WithoutCancel(r.Context())) {
-		if i == 0 {
-			out.Ready = p.Reachable
-		}
-		if !p.Reachable {
-			out.Reasons = append(out.Reasons, reason{p.Name, "cannot be reached"}) // the details are the operator's
-		}
 	}
+	out.Ready, out.Reasons = d.readiness(d.seen(context.WithoutCancel(r.Context())))
 	status := http.StatusOK
 	if !out.Ready {
 		status = http.StatusServiceUnavailable
@@ -81,5 +96,23 @@ func (d *Daemon) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	d.set.WritePrometheus(w)
 	d.writeNest(w)
+	d.writeLedger(w)
 	metrics.WriteProcessMetrics(w)
+}
+
+// writeLedger writes how the ledger fares as metrics.
+func (d *Daemon) writeLedger(w io.Writer) {
+	failing := map[bool]uint64{true: 1}
+	metrics.WriteGaugeUint64(w, "corral_ledger_failing", failing[d.books.Err() != nil])
+	l, err := d.books.open()
+	if err != nil {
+		return
+	}
+	metrics.WriteCounterUint64(w, "corral_ledger_entries_total", l.Size())
+	if s, err := l.Status(); err == nil {
+		metrics.WriteGaugeUint64(w, "corral_ledger_missed_calls", s.Missed)
+		for _, a := range s.Anchors {
+			metrics.WriteGaugeUint64(w, fmt.Sprintf("corral_ledger_anchor_failing{anchor=%q}", a.Name), failing[a.Error != ""])
+		}
+	}
 }

@@ -24,8 +24,8 @@ func BuildCorral(t testing.TB) string {
 	return path
 }
 
-// Corral starts the program at path (see BuildCorral) with a home of its own and the text of a corral.yaml.
-func Corral(t testing.TB, path, config string) *Server {
+// Corral starts the program at path (see BuildCorral) with a home of its own and the text of a corral.yaml. args are further flags.
+func Corral(t testing.TB, path, config string, args ...string) *Server {
 	t.Helper()
 	home := t.TempDir()
 	file := filepath.Join(home, "corral.yaml")
@@ -34,7 +34,7 @@ func Corral(t testing.TB, path, config string) *Server {
 	}
 	s := &Server{t: t, name: "corral serve", Addr: FreeAddr(t), Home: home, probe: "/readyz"}
 	s.command = func() *exec.Cmd {
-		c := exec.Command(path, "serve", "--config", file, "--data-dir", filepath.Join(home, "data"), "--listen", s.Addr)
+		c := exec.Command(path, append([]string{"serve", "--config", file, "--data-dir", filepath.Join(home, "data"), "--listen", s.Addr}, args...)...)
 		c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
 		return c
 	}
