@@ -82,7 +82,7 @@ type inForce struct {
 	maxBody  int64
 	audit    meter.Rules
 	prices   *pricing.Table
-	kinds    map[string]string // of providers, by name
+	sellers  map[string]seller
 }
 
 // AddressFile says in the data folder where the daemon listens, for the command line.
@@ -219,7 +219,7 @@ func (d *Daemon) take(c config.Config, prices *pricing.Table) {
 		timeouts: relay.Timeouts{FirstToken: time.Duration(t.FirstToken), Idle: time.Duration(t.Idle), Whole: time.Duration(t.Whole), Load: time.Duration(t.Load)},
 		maxBody:  int64(c.Limits.Body),
 		prices:   prices,
-		kinds:    kinds(c),
+		sellers:  sellers(c),
 		audit:    meter.Rules{Strict: c.Audit.Durability == "strict", Refuse: audit.OnFailure == "refuse", Keep: audit.Content == "encrypted"},
 	})
 }

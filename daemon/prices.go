@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"net/url"
 	"time"
 
 	"corral/daemon/config"
@@ -31,11 +32,18 @@ func (d *Daemon) newPrices(c config.Config) (*pricing.Table, error) {
 	return t, nil
 }
 
-// kinds are the providers' kinds by name, for prices.
-func kinds(c config.Config) map[string]string {
-	out := map[string]string{}
+// seller is what prices go by of a provider.
+type seller struct{ kind, host string }
+
+// sellers are the providers by name.
+func sellers(c config.Config) map[string]seller {
+	out := map[string]seller{}
 	for _, p := range c.Providers {
-		out[p.Name] = string(p.Kind)
+		s := seller{kind: string(p.Kind)}
+		if u, err := url.Parse(p.URL); err == nil {
+			s.host = u.Hostname()
+		}
+		out[p.Name] = s
 	}
 	return out
 }
@@ -44,7 +52,8 @@ func kinds(c config.Config) map[string]string {
 func (d *Daemon) Cost(t llm.Target, model string, u llm.Usage, took time.Duration) (cost, baseline record.Money) {
 	now := d.now.Load()
 	use := pricing.Use{Input: u.Input, CachedInput: u.Cached, CacheWrite: u.Written, Output: u.Output}
-	cost = now.prices.Cost(pricing.Call{Provider: t.Provider, Kind: now.kinds[t.Provider], Model: model, Local: t.Away == "", Duration: took, Use: use})
+	from := now.sellers[t.Provider]
+	cost = now.prices.Cost(pricing.Call{Provider: t.Provider, Kind: from.kind, Host: from.host, Model: model, Local: t.Away == "", Time: time.Now().Add(-took), Duration: took, Use: use})
 	return cost, now.prices.Baseline(use)
 }
 

@@ -7,7 +7,7 @@
 // Money is a whole number of billionths of a US dollar (record.Money). Prices are per million tokens, so a token of the cheapest
 // model is still a whole number of them.
 //
-// To add a model, add a row to table.go: never from memory, always from the provider's own page, with that page and the day.
+// To add or check a model, see the top of table.go: never from memory, always from the provider's own page or a dated copy of it.
 package pricing
 
 import (
@@ -35,12 +35,42 @@ type Rates struct {
 type Price struct {
 	Provider string `json:"provider"` // openai, anthropic, ...; of an override also a provider's name in the config; empty: any
 	Model    string `json:"model"`
+	// Host says that only providers there are meant: models whose weights are open cost something else at each place that runs them.
+	Host string `json:"host,omitempty"`
 	Rates
 	// Long are the rates of a whole call with more than LongAbove input tokens; 0: there are none.
-	LongAbove int64  `json:"long_above,omitempty"`
-	Long      Rates  `json:"long,omitzero"`
-	Read      string `json:"read"`   // the day on which the source was read
-	Source    string `json:"source"` // a page, or "config"
+	LongAbove int64 `json:"long_above,omitempty"`
+	Long      Rates `json:"long,omitzero"`
+	// Where a price depends on the hour, Rates are those of the Peak hours, and OffPeak of all others.
+	Peak    []Hours `json:"peak,omitempty"`
+	OffPeak Rates   `json:"off_peak,omitzero"`
+	From    string  `json:"from,omitempty"` // the day from which on this is the price, in UTC; empty: it always was
+	Read    string  `json:"read"`           // the day on which the source was read
+	Source  string  `json:"source"`         // a page, or "config"
+	Via     string  `json:"via,omitempty"`  // the dated copy of the page that was read; empty: the page itself
+}
+
+// Hours are those of a day from Monday to Friday, in UTC: from From until before To.
+type Hours struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// at is the price at a time: the rates of that hour.
+func (p Price) at(t time.Time) Price {
+	if len(p.Peak) == 0 {
+		return p
+	}
+	t = t.UTC()
+	if day := t.Weekday(); day != time.Saturday && day != time.Sunday {
+		for _, h := range p.Peak {
+			if t.Hour() >= h.From && t.Hour() < h.To {
+				return p
+			}
+		}
+	}
+	p.Rates = p.OffPeak
+	return p
 }
 
 // USD turns dollars per million tokens, as a person writes them, into Rates' unit.
@@ -59,6 +89,7 @@ type Options struct {
 	Local     Local
 	Baseline  string             // the cloud model that local calls are compared with; empty: DefaultBaseline
 	Unknown   func(model string) // called once for each model that has no price
+	Now       func() time.Time   // nil: time.Now
 }
 
 // DefaultBaseline is a small cloud model of the kind that a local model stands in for.
@@ -70,7 +101,7 @@ const maxUnknown = 1000
 // Table prices calls. It is safe for many goroutines.
 type Table struct {
 	opts     Options
-	prices   map[string]Price // the built-in ones, by model
+	prices   map[string][]Price // the built-in ones, by model; the later in time after the earlier
 	baseline Price
 
 	mu      sync.Mutex
@@ -79,9 +110,12 @@ type Table struct {
 
 // New makes a table. It fails when the config names a baseline without a price, or a price that makes no sense.
 func New(opts Options) (*Table, error) {
-	t := &Table{opts: opts, prices: map[string]Price{}, unknown: map[string]bool{}}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	t := &Table{opts: opts, prices: map[string][]Price{}, unknown: map[string]bool{}}
 	for _, p := range builtin() {
-		t.prices[p.Model] = p
+		t.prices[p.Model] = append(t.prices[p.Model], p)
 	}
 	for _, p := range opts.Overrides {
 		for name, n := range map[string]int64{"input": p.Input, "cached_input": p.CachedInput, "cache_write": p.CacheWrite, "output": p.Output} {
@@ -115,8 +149,10 @@ type Use struct {
 type Call struct {
 	Provider string // its name in the config
 	Kind     string // its kind: openai, anthropic, ...
+	Host     string // where it is, without a port
 	Model    string // as the provider knows it
 	Local    bool   // it ran on this device
+	Time     time.Time
 	Duration time.Duration
 	Use      Use
 }
@@ -131,13 +167,13 @@ func (t *Table) Cost(c Call) record.Money {
 	}
 	p, ok := t.override(c.Provider, c.Kind, c.Model)
 	if !ok {
-		p, ok = t.lookup(c.Model)
+		p, ok = t.lookup(c.Host, c.Model, c.Time)
 	}
 	if !ok {
 		t.warn(c.Model)
 		return record.Money{}
 	}
-	return p.Of(c.Use)
+	return p.at(c.Time).Of(c.Use)
 }
 
 // Baseline is what the same tokens would have cost at the baseline model.
@@ -157,7 +193,7 @@ func (t *Table) find(provider, model string) (Price, bool) {
 	if p, ok := t.override(provider, provider, model); ok {
 		return p, true
 	}
-	return t.lookup(model)
+	return t.lookup("", model, t.opts.Now())
 }
 
 func (t *Table) override(name, kind, model string) (Price, bool) {
@@ -169,12 +205,24 @@ func (t *Table) override(name, kind, model string) (Price, bool) {
 	return Price{}, false
 }
 
-func (t *Table) lookup(model string) (Price, bool) {
-	if p, ok := t.prices[model]; ok {
-		return p, true
+func (t *Table) lookup(host, model string, at time.Time) (Price, bool) {
+	for _, name := range []string{model, canonical(model)} {
+		if p, ok := inForce(t.prices[name], host, at); ok {
+			return p, true
+		}
 	}
-	p, ok := t.prices[canonical(model)]
-	return p, ok
+	return Price{}, false
+}
+
+// inForce is the last of a model's prices that has begun and is meant for the host.
+func inForce(prices []Price, host string, at time.Time) (Price, bool) {
+	day := at.UTC().Format(time.DateOnly)
+	for _, p := range slices.Backward(prices) {
+		if (p.Host == "" || p.Host == host) && p.From <= day {
+			return p, true
+		}
+	}
+	return Price{}, false
 }
 
 func (t *Table) warn(model string) {
@@ -201,12 +249,16 @@ func (t *Table) Unknown() []string {
 	return list
 }
 
-// List returns all prices, the config's first.
+// List returns the prices that are in force, the config's first.
 func (t *Table) List() []Price {
 	list := slices.Clone(t.opts.Overrides)
 	from := len(list)
-	for _, p := range t.prices {
-		list = append(list, p)
+	for _, prices := range t.prices {
+		for _, p := range prices {
+			if q, ok := inForce(prices, p.Host, t.opts.Now()); ok && q.Host == p.Host && q.From == p.From {
+				list = append(list, p)
+			}
+		}
 	}
 	slices.SortFunc(list[from:], func(a, b Price) int {
 		return cmp.Or(strings.Compare(a.Provider, b.Provider), strings.Compare(a.Model, b.Model))

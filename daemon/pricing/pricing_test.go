@@ -1,6 +1,7 @@
 package pricing
 
 import (
+	"cmp"
 	"math"
 	"strings"
 	"testing"
@@ -19,6 +20,13 @@ func table(t *testing.T, o Options) *Table {
 }
 
 func TestCost(t *testing.T) {
+	day := func(s string) time.Time {
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
 	tab := table(t, Options{
 		Overrides: []Price{
 			{Provider: "groq", Model: "llama-3.3-70b", Rates: Rates{Input: USD(0.59), Output: USD(0.79)}, Source: "config"},
@@ -44,6 +52,14 @@ func TestCost(t *testing.T) {
 		"an override":                    {Call{Provider: "groq", Kind: "openai", Model: "llama-3.3-70b", Use: Use{Input: 100, Output: 100}}, record.Nano(138_000)},
 		"an override of one provider":    {Call{Provider: "work", Kind: "openai", Model: "gpt-4o", Use: Use{Input: 1000}}, record.Nano(1_000_000)},
 		"and not of another":             {Call{Provider: "openai", Kind: "openai", Model: "gpt-4o", Use: Use{Input: 1000}}, record.Nano(2_500_000)},
+		"before a new price":             {Call{Model: "gemini-3.8-flash", Time: day("2026-12-31T23:59:59Z"), Use: Use{Input: 1000}}, record.Nano(750_000)},
+		"a new price":                    {Call{Model: "gemini-3.8-flash", Time: day("2027-01-01T00:00:00Z"), Use: Use{Input: 1000}}, record.Nano(1_500_000)},
+		"a peak hour":                    {Call{Host: "api.deepseek.com", Model: "deepseek-flash", Time: day("2026-11-23T01:00:00Z"), Use: Use{Input: 1000}}, record.Nano(300_000)},
+		"after the peak":                 {Call{Host: "api.deepseek.com", Model: "deepseek-flash", Time: day("2026-11-23T04:00:00Z"), Use: Use{Input: 1000}}, record.Nano(150_000)},
+		"a peak hour on a Sunday":        {Call{Host: "api.deepseek.com", Model: "deepseek-flash", Time: day("2026-11-22T01:00:00Z"), Use: Use{Input: 1000}}, record.Nano(150_000)},
+		"a peak hour elsewhere":          {Call{Host: "api.deepseek.com", Model: "deepseek-flash", Time: day("2026-11-23T09:30:00+08:00"), Use: Use{Input: 1000}}, record.Nano(300_000)},
+		"open weights at one host":       {Call{Host: "api.groq.com", Model: "openai/gpt-oss-120b", Use: Use{Input: 1000}}, record.Nano(150_000)},
+		"open weights at another":        {Call{Host: "llm.example.com", Model: "openai/gpt-oss-120b", Use: Use{Input: 1000}}, record.Money{}},
 		"an unknown model":               {Call{Model: "gpt-99", Use: Use{Input: 1000}}, record.Money{}},
 		"a longer name is another model": {Call{Model: "gpt-4o-mini-tts", Use: Use{Input: 1000}}, record.Money{}},
 		"counts that were not told":      {Call{Model: "gpt-4o", Use: Use{Input: -1, Output: -1}}, record.Money{}},
@@ -105,18 +121,52 @@ func TestBadOptionsAreExplained(t *testing.T) {
 func TestTheTableIsWellFormed(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range builtin() {
-		if seen[p.Model] {
-			t.Errorf("%s is there twice", p.Model)
+		key := p.Model + " " + p.Host + " " + p.From
+		if seen[key] {
+			t.Errorf("%s is there twice", key)
 		}
-		seen[p.Model] = true
-		if p.Input <= 0 || p.Output < 0 || p.CachedInput > p.Input || p.Read == "" || !strings.HasPrefix(p.Source, "https://") {
+		seen[key] = true
+		for _, r := range []Rates{p.Rates, p.Long, p.OffPeak} {
+			if r.Input < 0 || r.Output < 0 || r.CachedInput > r.Input || r.CacheWrite < r.Input {
+				t.Errorf("%s: %+v", p.Model, r)
+			}
+		}
+		if p.Input == 0 || (p.LongAbove > 0) != (p.Long != Rates{}) || (len(p.Peak) > 0) != (p.OffPeak != Rates{}) {
 			t.Errorf("%+v", p)
+		}
+		for _, day := range []string{p.Read, cmp.Or(p.From, p.Read)} {
+			if _, err := time.Parse(time.DateOnly, day); err != nil {
+				t.Errorf("%s: %v", p.Model, err)
+			}
+		}
+		if !strings.HasPrefix(p.Source, "https://") || p.Via != "" && !strings.HasPrefix(p.Via, "https://") {
+			t.Errorf("%s: source %q via %q", p.Model, p.Source, p.Via)
 		}
 		if canonical(p.Model) != p.Model {
 			t.Errorf("%s is not canonical: it would never be found by its dated name", p.Model)
 		}
 	}
-	if list := table(t, Options{}).List(); len(list) != len(seen) {
-		t.Errorf("List has %d rows of %d", len(list), len(seen))
+}
+
+func TestListShowsEachModelOnceAsOfNow(t *testing.T) {
+	now := time.Date(2026, 12, 31, 23, 59, 59, 0, time.UTC)
+	tab := table(t, Options{Now: func() time.Time { return now }})
+	for _, want := range []int64{USD(0.75), USD(1.50)} {
+		seen, found := map[string]bool{}, false
+		for _, p := range tab.List() {
+			if seen[p.Model+p.Host] {
+				t.Errorf("%s is listed twice", p.Model)
+			}
+			seen[p.Model+p.Host] = true
+			if p.Model == "gemini-3.8-flash" {
+				if found = true; p.Input != want {
+					t.Errorf("at %v: %d, want %d", now, p.Input, want)
+				}
+			}
+		}
+		if !found || !seen["deepseek-flashapi.deepseek.com"] {
+			t.Errorf("not listed: %v", seen)
+		}
+		now = now.Add(time.Second)
 	}
 }
