@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -73,22 +74,28 @@ func ocsf(e *record.Entry) ocsfEvent {
 		ActivityID: other, ActivityName: "Infer", CategoryUID: category, CategoryName: "Application Activity", ClassUID: class,
 		ClassName: "API Activity", TypeUID: class*100 + other, Time: e.Time.UnixMilli(), Duration: e.Duration.Milliseconds(),
 		SeverityID: 1, StatusID: 1, Status: "Success", StatusCode: fmt.Sprint(e.Status),
-		Metadata: map[string]any{
+		Metadata: filled{
 			"version": "1.3.0", "uid": e.RequestID, "sequence": e.Seq, "correlation_uid": e.TraceID,
 			"product": map[string]any{"name": "Corral", "vendor_name": "Corral"},
-		},
-		Actor: map[string]any{"app_name": e.App, "user": map[string]any{"name": e.User, "credential_uid": e.Caller}},
-		API: map[string]any{
-			"operation": e.Operation, "service": map[string]any{"name": e.Dialect},
-			"request": map[string]any{"uid": e.RequestID}, "response": map[string]any{"code": e.Status, "error": e.ErrorCode},
-		},
-		Source:      map[string]any{"ip": e.Peer},
-		Destination: map[string]any{"svc_name": e.Provider},
-		Unmapped: map[string]any{
+		}.only(),
+		Actor: actor(e),
+		API: filled{
+			"operation": cmp.Or(e.Operation, unsaid), "request": filled{"uid": cmp.Or(e.RequestID, unsaid)}.only(),
+			"service":  filled{"name": cmp.Or(e.Dialect, unsaid)}.only(),
+			"response": filled{"code": e.Status, "error": e.ErrorCode}.only(),
+		}.only(),
+		Source: filled{"ip": e.Peer}.only(),
+		Unmapped: filled{
 			"model_asked": e.ModelAsked, "model_answered": e.ModelAnswered, "model_digest": e.ModelDigest, "route": e.Route,
 			"tokens": e.Tokens, "cost_nano_usd": e.Cost, "flags": e.Flags, "findings": e.Findings, "policy": e.Policy, "left_to": e.Left,
-			"prompt": e.Prompt, "answer": e.Answer,
-		},
+			"prompt": e.Prompt, "answer": e.Answer, "erased": e.Erased,
+		}.only(),
+	}
+	if len(ev.Source) == 0 {
+		ev.Source["name"] = unsaid
+	}
+	if e.Provider != "" {
+		ev.Destination = map[string]any{"svc_name": e.Provider}
 	}
 	if e.Status >= 400 || e.Flags&record.Broken != 0 {
 		ev.StatusID, ev.Status, ev.SeverityID = 2, "Failure", 3
@@ -97,4 +104,50 @@ func ocsf(e *record.Entry) ocsfEvent {
 		ev.SeverityID = max(ev.SeverityID, 3)
 	}
 	return ev
+}
+
+// unsaid stands where the schema wants something and the entry has nothing, as when its details were erased.
+const unsaid = "unknown"
+
+// actor is who asked. The schema wants an app or a user, and a user to have a name or an id.
+func actor(e *record.Entry) map[string]any {
+	a := filled{"app_name": e.App}.only()
+	user := filled{"name": e.User, "credential_uid": e.Caller}.only()
+	if e.User == "" && e.Caller != "" {
+		user["uid"] = e.Caller
+	}
+	if len(user) > 0 {
+		a["user"] = user
+	}
+	if len(a) == 0 {
+		a["app_name"] = unsaid
+	}
+	return a
+}
+
+// filled are attributes of which the empty ones are left out: the schema knows none that is there and says nothing.
+type filled map[string]any
+
+func (f filled) only() map[string]any {
+	for name, v := range f {
+		switch v := v.(type) {
+		case string:
+			if v == "" {
+				delete(f, name)
+			}
+		case []record.Finding:
+			if len(v) == 0 {
+				delete(f, name)
+			}
+		case record.Text:
+			if v.IsZero() {
+				delete(f, name)
+			}
+		case record.Flags:
+			if v == 0 {
+				delete(f, name)
+			}
+		}
+	}
+	return f
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -434,5 +435,67 @@ func TestExports(t *testing.T) {
 	}
 	if err := l.Export(ctx(t), &strings.Builder{}, "xml", ledger.Filter{}); err == nil {
 		t.Error("an unknown format was taken")
+	}
+}
+
+func TestOCSFHasWhatTheSchemaAsksFor(t *testing.T) {
+	l := ledgertest.Open(t, t.TempDir(), nil)
+	appendCalls(t, l, 0, 1)
+	for _, e := range []record.Entry{
+		{Kind: record.Call, Time: time.Now(), Status: 400},                  // refused before anything was known of it
+		{Kind: record.Call, Time: time.Now(), Status: 200, Caller: "key_1"}, // a key, and neither user nor app
+		{Kind: record.Call, Time: time.Now(), Status: 200, User: "alice", Operation: "chat", Dialect: "openai", Peer: "127.0.0.1", RequestID: "req-alice"},
+	} {
+		if err := l.AppendStrict(ctx(t), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.Erase(ctx(t), ledger.Who{User: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := l.Export(ctx(t), &out, ledger.OCSF, ledger.Filter{}); err != nil {
+		t.Fatal(err)
+	}
+	type object = map[string]any
+	has := func(o any, names ...string) bool {
+		m, _ := o.(object)
+		return slices.ContainsFunc(names, func(n string) bool { return m[n] != nil })
+	}
+	var blank func(o object) []string
+	blank = func(o object) (found []string) {
+		for name, v := range o {
+			if m, ok := v.(object); ok {
+				found = append(found, blank(m)...)
+			}
+			if v == "" || v == nil {
+				found = append(found, name)
+			}
+		}
+		return found
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 4 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		var e object
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"activity_id", "actor", "api", "category_uid", "class_uid", "metadata", "severity_id", "src_endpoint", "time", "type_uid"} {
+			if !has(e, name) {
+				t.Errorf("no %s: %s", name, line)
+			}
+		}
+		actor, _ := e["actor"].(object)
+		api, _ := e["api"].(object)
+		if !has(actor, "app_name", "user") || actor["user"] != nil && !has(actor["user"], "name", "uid") || !has(api, "operation") || !has(api["service"], "name") ||
+			!has(e["src_endpoint"], "ip", "name") || e["dst_endpoint"] != nil && !has(e["dst_endpoint"], "svc_name") {
+			t.Errorf("an object lacks what it must have: %s", line)
+		}
+		if found := blank(e); len(found) > 0 && !slices.Equal(found, []string{"cost_nano_usd"}) {
+			t.Errorf("says nothing in %v: %s", found, line)
+		}
 	}
 }
