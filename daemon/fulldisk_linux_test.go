@@ -148,6 +148,9 @@ func TestWithAFullDiskCallsGoOnAndTheGapIsOnRecord(t *testing.T) {
 		t.Error("the metrics do not tell")
 	}
 	d.says("is ready at", "Problem: the ledger cannot be written since", "no space left on device", "Calls go on", "Make room where "+d.dir)
+	if out, err := d.corral("doctor"); err == nil || !strings.Contains(out, "problem  ledger ") || !strings.Contains(out, "problem  disk ") {
+		t.Errorf("doctor: %v\n%s", err, out)
+	}
 	if !strings.Contains(d.Log(), "ledger cannot be written") {
 		t.Error("the log does not tell")
 	}
