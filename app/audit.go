@@ -101,7 +101,7 @@ func (e *env) audit() *cobra.Command {
   corral audit verify --proof proof.json --key corral+...
   corral audit erase --user alice`,
 	}
-	c.AddCommand(e.auditTail(), e.auditShow(), e.auditVerify(), e.auditExport(), e.auditProve(), e.auditErase(), e.auditRotate(), e.auditStatus())
+	c.AddCommand(e.auditTail(), e.auditShow(), e.auditVerify(), e.auditExport(), e.auditProve(), e.auditErase(), e.auditRetain(), e.auditRotate(), e.auditStatus())
 	return c
 }
 
@@ -461,6 +461,36 @@ func given(s ...string) (n int) {
 		}
 	}
 	return n
+}
+
+func (e *env) auditRetain() *cobra.Command {
+	return e.asJSON(&cobra.Command{
+		Use: "retain", Short: "Remove now what is beyond the config's limits", Args: cobra.NoArgs,
+		Long: `Remove what is beyond the limits of age and size under "audit" in corral.yaml, which
+a running Corral does at its start and once an hour. Texts go first, entries by their
+own limits. The removal stands in the ledger, which still verifies.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			api, err := e.client()
+			if err != nil {
+				return err
+			}
+			done, err := api.Retain(c.Context())
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(done)
+			}
+			if !done.Changed {
+				fmt.Fprintln(e.out, "Nothing was beyond the limits.")
+			}
+			fmt.Fprintf(e.out, "Gone: texts of entries below #%d, entries below #%d.\n", done.ContentBelow, done.EntriesBelow)
+			if s := done.Compacted; s.After < s.Before {
+				fmt.Fprintf(e.out, "The file shrank from %s to %s.\n", size(uint64(s.Before)), size(uint64(s.After)))
+			}
+			return nil
+		},
+	})
 }
 
 func (e *env) auditRotate() *cobra.Command {

@@ -131,7 +131,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	d.nest = d.newNest(c)
 	d.subscribe()
 
-	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore, Targets: d.targets, Breaker: d.breaker, Prices: d.priceList})
+	control := admin.New(admin.Options{Token: token, Version: o.Version, Status: d.status, Keys: &d.books, Reload: d.reload, Ledger: d.books.open, Restore: d.restore, Retain: d.retain, Targets: d.targets, Breaker: d.breaker, Prices: d.priceList})
 	gate := gateway.New(gateway.Options{Policy: func() *gateway.Policy { return &d.now.Load().policy }, Journey: d.journey(), Other: d.other(control), Log: o.Log, Refused: d.meter.Refused})
 	return d.serve(ctx, gate)
 }

@@ -252,6 +252,7 @@ func (d *Daemon) keepBooks(ctx context.Context) {
 	uses, old := time.NewTicker(noteUses), time.NewTicker(lookForOld)
 	defer uses.Stop()
 	defer old.Stop()
+	d.retain(ctx) // a machine that is seldom on for an hour has its limits kept too
 	for {
 		select {
 		case <-ctx.Done():
@@ -266,17 +267,19 @@ func (d *Daemon) keepBooks(ctx context.Context) {
 	}
 }
 
-// retain removes what the ledger has kept for long enough.
-func (d *Daemon) retain(ctx context.Context) {
+// retain removes what the ledger has kept for long enough, or what is too much. It is done at start, each hour, and when the operator
+// asks; not at once when the config changes, so that a slip of the pen there can be put right.
+func (d *Daemon) retain(ctx context.Context) (done ledger.Retained, err error) {
 	l, err := d.books.open()
 	if err != nil {
-		return
+		return done, err
 	}
 	a := d.config.Current().Audit
-	done, err := l.Retain(ctx, ledger.Retention{ContentAge: time.Duration(a.Retention), ContentBytes: uint64(a.MaxContent), EntryAge: time.Duration(a.KeepEntries), EntryBytes: uint64(a.MaxEntries)})
-	if err != nil && ctx.Err() == nil {
-		d.log.Error("cannot remove what is too old from the ledger", "cause", err)
-	} else if done.Keys > 0 {
-		d.log.Info("removed what was too old from the ledger", "content_below", done.ContentBelow, "entries_below", done.EntriesBelow)
+	done, err = l.Retain(ctx, ledger.Retention{ContentAge: time.Duration(a.Retention), ContentBytes: uint64(a.MaxContent), EntryAge: time.Duration(a.KeepEntries), EntryBytes: uint64(a.MaxEntries)})
+	if err != nil && ctx.Err() == nil && !errors.Is(err, ledger.ErrClosed) { // closed: a backup is being restored
+		d.log.Error("cannot remove from the ledger what is beyond its limits", "cause", err)
+	} else if done.Changed {
+		d.log.Info("removed from the ledger what was beyond its limits", "content_below", done.ContentBelow, "entries_below", done.EntriesBelow)
 	}
+	return done, err
 }

@@ -18,7 +18,8 @@ const (
 
 // Sizes of the database file around a compaction, in bytes.
 type Sizes struct {
-	Before, After int64
+	Before int64 `json:"before"`
+	After  int64 `json:"after"`
 }
 
 // Compact rewrites the file without its free pages and puts the new one in place, while reading and writing go on: it copies one

@@ -232,7 +232,12 @@ func (d *DB) Free() (free, size int64, err error) {
 	if d.bolt == nil {
 		return 0, 0, ErrClosed
 	}
-	err = d.bolt.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
-	stats := d.bolt.Stats()
-	return int64(stats.FreePageN+stats.PendingPageN) * int64(d.bolt.Info().PageSize), size, err
+	err = d.bolt.View(func(tx *bbolt.Tx) error {
+		stats := d.bolt.Stats()
+		// Info looks at the mapped file, which stays in place only while a transaction is open: a commit that makes the file grow would
+		// take it away, and Info would panic.
+		free, size = int64(stats.FreePageN+stats.PendingPageN)*int64(d.bolt.Info().PageSize), tx.Size()
+		return nil
+	})
+	return free, size, err
 }

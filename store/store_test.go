@@ -438,3 +438,27 @@ func TestASoundFileAndAnOpenOneAreLeftAlone(t *testing.T) {
 		t.Errorf("no arguments: %s", out)
 	}
 }
+
+// Retention asks how much is free while calls go on. It looked at the mapped file outside of any transaction.
+func TestFreeWhileTheFileGrows(t *testing.T) {
+	db := mustOpen(t, t.TempDir(), Options{})
+	grown := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		defer close(grown)
+		for i := range 64 {
+			put(t, db, fmt.Sprint(i), strings.Repeat("x", 64<<10))
+		}
+	})
+	for more := true; more; {
+		select {
+		case <-grown:
+			more = false
+		default:
+		}
+		if _, size, err := db.Free(); err != nil || size == 0 {
+			t.Error(size, err)
+		}
+	}
+	wg.Wait()
+}

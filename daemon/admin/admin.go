@@ -98,6 +98,7 @@ type Options struct {
 	// Ledger is the one in use; an error while it is being exchanged.
 	Ledger  func() (*ledger.Ledger, error)
 	Restore func(ctx context.Context, backup io.Reader) (ledger.Restored, error)
+	Retain  func(ctx context.Context) (ledger.Retained, error)
 }
 
 type statusOutput struct{ Body Status }

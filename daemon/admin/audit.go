@@ -89,6 +89,8 @@ type erasedOutput struct{ Body ledger.Erased }
 
 type ledgerStatusOutput struct{ Body ledger.Status }
 
+type retainedOutput struct{ Body ledger.Retained }
+
 type usageInput struct {
 	From  time.Time `query:"from"`
 	To    time.Time `query:"to"`
@@ -241,6 +243,11 @@ func audit(api huma.API, o Options) {
 			}
 			done, err := l.Erase(ctx, who)
 			return &erasedOutput{done}, refused(err)
+		})
+	huma.Register(api, post("retain", "/audit/retain", "Remove what is beyond the config's limits now, and not within the hour"),
+		func(ctx context.Context, _ *struct{}) (*retainedOutput, error) {
+			done, err := o.Retain(ctx)
+			return &retainedOutput{done}, refused(err)
 		})
 	rotate := post("rotate-key", "/audit/rotate-key", "Exchange the ledger's top key while calls go on")
 	rotate.DefaultStatus = http.StatusNoContent

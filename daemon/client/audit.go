@@ -127,6 +127,12 @@ func (c *Client) Erase(ctx context.Context, who Who) (done ledger.Erased, err er
 	return done, err
 }
 
+// Retain removes what is beyond the config's limits.
+func (c *Client) Retain(ctx context.Context) (done ledger.Retained, err error) {
+	err = c.do(ctx, http.MethodPost, "/audit/retain", nil, &done)
+	return done, err
+}
+
 // RotateKey exchanges the ledger's top key.
 func (c *Client) RotateKey(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/audit/rotate-key", nil, nil)

@@ -90,10 +90,19 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 		return res, nil
 	}
 	defer res.Body.Close()
-	var p struct{ Title, Detail string }
+	var p struct { // RFC 9457, and huma's list of what was wrong with each field
+		Detail string
+		Errors []struct {
+			Message, Location string
+			Value             any
+		}
+	}
 	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
 	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
 		p.Detail = fmt.Sprintf("the daemon answered %s", res.Status)
+	}
+	for _, e := range p.Errors {
+		p.Detail += fmt.Sprintf("\n%s %v: %s", e.Location[strings.LastIndexByte(e.Location, '.')+1:], e.Value, e.Message)
 	}
 	return nil, &Error{res.StatusCode, p.Detail}
 }

@@ -25,6 +25,7 @@ type Retention struct {
 type Retained struct {
 	ContentBelow uint64      `json:"content_below"` // content of entries below is gone
 	EntriesBelow uint64      `json:"entries_below"` // entries below are gone
+	Changed      bool        `json:"changed"`       // something went this time
 	Keys         int         `json:"keys"`          // that were destroyed with them
 	Compacted    store.Sizes `json:"compacted"`     // zero when there was too little to gain
 }
@@ -72,13 +73,13 @@ func (l *Ledger) retain(ctx context.Context, r Retention) (Retained, error) {
 		if err := l.removeContent(ctx, contentBelow); err != nil {
 			return done, err
 		}
-		done.ContentBelow = contentBelow
+		done.ContentBelow, done.Changed = contentBelow, true
 	}
 	if entriesBelow > on.pruned {
 		if done.Keys, err = l.prune(ctx, entriesBelow, r, now); err != nil {
 			return done, err
 		}
-		done.EntriesBelow = entriesBelow
+		done.EntriesBelow, done.Changed = entriesBelow, true
 	}
 	if err := l.sweep(ctx); err != nil {
 		return done, err
