@@ -170,6 +170,13 @@ type upstream struct {
 // serve runs answer for each request that comes in. The connection is closed when answer returns false.
 func serve(t testing.TB, answer func(c net.Conn, r *http.Request, body string) bool) *upstream {
 	t.Helper()
+	return serveBeside(t, map[string]string{"/api/tags": `{"models":[]}`, "/api/show": `{}`}, answer)
+}
+
+// serveBeside is serve, with what Corral itself is told when it asks beside the calls: which models there are, and what they
+// can do.
+func serveBeside(t testing.TB, told map[string]string, answer func(c net.Conn, r *http.Request, body string) bool) *upstream {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -208,8 +215,8 @@ func serve(t testing.TB, answer func(c net.Conn, r *http.Request, body string) b
 					if err != nil {
 						return
 					}
-					if beside := map[string]string{"/api/tags": `{"models":[]}`, "/api/show": `{}`}[r.URL.Path]; beside != "" && strings.HasPrefix(r.UserAgent(), "ollama/") {
-						reply(c, "application/json", beside) // Corral itself asks which models there are, and what they can do
+					if text := told[r.URL.Path]; text != "" && strings.HasPrefix(r.UserAgent(), "ollama/") {
+						reply(c, "application/json", text)
 						continue
 					}
 					u.mu.Lock()
