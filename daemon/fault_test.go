@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -317,6 +318,35 @@ func TestEveryFaultEndsInAnAnswerOrATypedError(t *testing.T) {
 	longest = 0
 	run(slow, 48)
 	t.Logf("%d calls that had to wait, the longest took %v", len(slow), longest)
+}
+
+// TestAnAnswerWithoutEndIsNoAnswer: one that is not streamed is held until it is whole, and not for ever.
+func TestAnAnswerWithoutEndIsNoAnswer(t *testing.T) {
+	u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
+		beginStream(c, "application/json")
+		for more := strings.Repeat("x", 1<<20); ; {
+			if _, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(more), more); err != nil {
+				return false
+			}
+		}
+	})
+	corral := boot(t, fmt.Sprintf(`
+providers:
+  - { name: endless, kind: ollama, url: %q }
+  - { name: endless-too, kind: openai, url: %q }
+  - { name: survivor, kind: ollama, url: %q }
+models:
+  - { name: relayed, targets: [ { provider: endless, model: x }, { provider: survivor, model: tiny } ] }
+  - { name: translated, targets: [ { provider: endless-too, model: x }, { provider: survivor, model: tiny } ] }
+retry: { max_attempts: 1 }
+`, u.url, u.url+"/v1", survivorByHeart(t)))
+	w := texts()[0]
+	for _, model := range []string{"relayed", "translated"} {
+		res, got := corral.do("POST", w.path, fmt.Sprintf(w.body, model))
+		if res.Header.Get("Corral-Route") != "fallback:bad_answer" || w.complete(got) != "" {
+			t.Errorf("%s: %s because of %s: %s", model, res.Status, res.Header.Get("Corral-Route"), w.complete(got))
+		}
+	}
 }
 
 // faulty asks for a model whose first target fails, and says what is wrong with the answer; empty: nothing.

@@ -941,3 +941,35 @@ func BenchmarkNest(b *testing.B) {
 		})
 	}
 }
+
+func TestAStreamEndsWhenItsTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// drips is an answer that takes a quarter of an hour.
+		drips := func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+			return &llm.Reply{Status: 200, Length: -1, Stream: true, Body: &bodyOf{ctx: ctx, every: time.Second, pieces: slices.Repeat([]string{"drop"}, 1000)}}, nil
+		}
+		f := &fake{name: "one", script: []fault{drips}}
+		rules := DefaultRules()
+		rules.Timeout.Whole = 10 * time.Second
+		rules.Breaker.Failures = 1
+		n := New(Options{Rules: rules})
+		reply, err := n.Serve(t.Context(), chat(), &Plan{Candidates: []Candidate{f.candidate(""), f.candidate("")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		for err == nil {
+			_, err = reply.Body.Next()
+		}
+		reply.Close()
+		if e := llm.AsError(err); e.Kind != llm.Timeout || !strings.Contains(e.Message, "timeouts.whole") || time.Since(began) != 10*time.Second {
+			t.Errorf("%v after %v", err, time.Since(began))
+		}
+		if s := n.Breaker("one", "m").Snapshot().State; s != breaker.Open {
+			t.Errorf("the breaker is %v", s)
+		}
+		if f.open.Load() != 0 {
+			t.Error("the reply was not closed")
+		}
+	})
+}
