@@ -194,5 +194,5 @@ timeouts: { connect: 1s, first_token: 3s, idle: 3s, whole: 5s }
 	}
 	first := testkit.Ollama(t)
 	second := testkit.LlamaServer(t, testkit.ModelFile(t, "tiny-chat.gguf"))
-	run(t, first.URL, second.URL+"/v1", 12, first.Kill, first.Start)
+	run(t, first.URL, second.URL+"/v1", 10, first.Kill, first.Start)
 }

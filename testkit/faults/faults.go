@@ -242,7 +242,7 @@ func (p *Proxy) answer(f Fault, c net.Conn, r *http.Request, body []byte) bool {
 	case HangBetweenTokens:
 		untilClosed(c)
 	case Endless:
-		tick := time.NewTicker(time.Millisecond)
+		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for range tick.C {
 			if _, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(again), again); err != nil {
