@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"corral/daemon/anchor"
 	"corral/daemon/client"
 	"corral/store/ledger"
 	"corral/store/ledger/proof"
@@ -261,16 +262,19 @@ func size(n uint64) string {
 }
 
 func (e *env) auditVerify() *cobra.Command {
-	var proofFile, key string
+	var proofFile, key, heads string
 	c := e.asJSON(&cobra.Command{
 		Use: "verify", Short: "Check that nothing in the ledger was changed, cut or added",
 		Long: `Check the whole ledger: every entry against the tree of hashes, the tree against
 every signed head, and those against the copies in a second place. Ends with 1 and
 names the first bad entry if anything is wrong.
 
+What a hook or a syslog holds cannot be read from here. Collect this ledger's heads
+there into a file (the notes, or the lines of a log) and give it as --heads.
+
 With --proof it checks a proof made by "corral audit prove" instead, without any
 ledger or daemon, on any machine.`,
-		Example: "  corral audit verify\n  corral audit verify --proof proof.json --key corral+1234abcd+...",
+		Example: "  corral audit verify\n  journalctl -t corral -o cat | corral audit verify --heads -\n  corral audit verify --proof proof.json --key corral+1234abcd+...",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if proofFile != "" {
@@ -280,8 +284,14 @@ ledger or daemon, on any machine.`,
 			if err != nil {
 				return err
 			}
+			var given [][]byte
+			if heads != "" {
+				if given, err = e.readHeads(heads); err != nil {
+					return err
+				}
+			}
 			bar := e.progress("verifying")
-			v, err := api.Verify(c.Context(), bar.show)
+			v, err := api.Verify(c.Context(), bar.show, given...)
 			bar.end()
 			if err != nil {
 				return err
@@ -295,9 +305,28 @@ ledger or daemon, on any machine.`,
 			return e.verified(v)
 		},
 	})
+	c.Flags().StringVar(&heads, "heads", "", "check against the signed heads in this file too (- for standard input)")
 	c.Flags().StringVar(&proofFile, "proof", "", "check this proof instead (- for standard input)")
 	c.Flags().StringVar(&key, "key", "", "with --proof: the ledger's public key, from `corral audit status`")
 	return c
+}
+
+// readHeads reads what was collected at a second place.
+func (e *env) readHeads(file string) ([][]byte, error) {
+	in := e.in
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		in = f
+	}
+	list, err := anchor.Read(in)
+	if err == nil && len(list) == 0 {
+		err = errors.New("there are no signed heads in it: give the notes that a hook was sent, or the lines of a log")
+	}
+	return list, err
 }
 
 func (e *env) verified(v *ledger.Verification) error {
@@ -306,6 +335,15 @@ func (e *env) verified(v *ledger.Verification) error {
 	}
 	for _, g := range v.Gaps {
 		fmt.Fprintf(e.out, "Note: %d calls from %s to %s went by unrecorded, as noted afterwards: %s\n", g.Calls, g.From.Local().Format(time.DateTime), g.To.Local().Format(time.DateTime), g.Reason)
+	}
+	for _, l := range v.Lost {
+		fmt.Fprintf(e.out, "Note: entries #%d to #%d, which the second place has seen, were given up: %s\n", l.From, l.To-1, l.Why)
+	}
+	for _, was := range v.Earlier {
+		fmt.Fprintf(e.out, "Note: this ledger follows %s, as the second place has seen. They are not here. Where that was neither damage (the first entry says so) nor your own doing, somebody took them away.\n", was)
+	}
+	if v.From > 0 {
+		fmt.Fprintf(e.out, "Note: entries below #%d were removed on record (audit.keep_entries, audit.max_entries).\n", v.From)
 	}
 	if err := v.Err(); err != nil {
 		return err
@@ -483,6 +521,7 @@ own limits. The removal stands in the ledger, which still verifies.`,
 			}
 			if !done.Changed {
 				fmt.Fprintln(e.out, "Nothing was beyond the limits.")
+				return nil
 			}
 			fmt.Fprintf(e.out, "Gone: texts of entries below #%d, entries below #%d.\n", done.ContentBelow, done.EntriesBelow)
 			if s := done.Compacted; s.After < s.Before {

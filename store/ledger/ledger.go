@@ -156,10 +156,11 @@ type failure struct {
 }
 
 // Open opens the ledger of db and begins it when there is none. It starts its goroutines; Close stops them. The database is the
-// caller's to close, after the ledger. Errors: vault.ErrTopKey, ErrSigningKey.
+// caller's to close, after the ledger. Errors: vault.ErrTopKey, vault.ErrKeyFile,
+// ErrSigningKey.
 func Open(db *store.DB, opts Options) (*Ledger, error) {
 	opts.defaults()
-	v, err := vault.Open(filepath.Join(db.Dir(), vault.FileName), opts.TopKey)
+	v, err := openVault(db, opts.TopKey)
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
@@ -180,6 +181,34 @@ func Open(db *store.DB, opts Options) (*Ledger, error) {
 	l.writer.Go(w.run)
 	l.sealer.Go(l.sealEntries)
 	return l, nil
+}
+
+// openVault opens the keys of the ledger that db holds, or makes them for a new one.
+func openVault(db *store.DB, top vault.Source) (*vault.Vault, error) {
+	path := filepath.Join(db.Dir(), vault.FileName)
+	begun := false
+	err := db.View(func(tx *store.Tx) error {
+		b := tx.Bucket(root)
+		begun = b != nil && len(b.Get([]byte(kOrigin))) > 0
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	made, err := vault.Made(path)
+	if err != nil {
+		return nil, err
+	}
+	var v *vault.Vault
+	if begun && !made {
+		err = fmt.Errorf("%w: %s is missing or empty, and the ledger in %s was begun with one", vault.ErrKeyFile, path, db.Path())
+	} else {
+		v, err = vault.Open(path, top)
+	}
+	if errors.Is(err, vault.ErrKeyFile) {
+		err = fmt.Errorf("%w: put back %s from a backup (it is in the tar file), or move %s elsewhere to begin a new ledger", err, vault.FileName, store.FileName)
+	}
+	return v, err
 }
 
 func (l *Ledger) open() (*writer, error) {

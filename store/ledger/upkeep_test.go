@@ -499,3 +499,42 @@ func TestOCSFHasWhatTheSchemaAsksFor(t *testing.T) {
 		}
 	}
 }
+
+// New keys of the ledger's own in place of lost ones would make it look as if someone had edited every entry, and nobody would be told why.
+func TestALedgerWhoseKeyFileIsLostOrCutDoesNotOpen(t *testing.T) {
+	sound := t.TempDir()
+	l, closeAll := ledgertest.OpenWith(t, sound, storeOptions(), nil)
+	appendCalls(t, l, 0, 10)
+	closeAll()
+	for name, spoil := range map[string]func(path string) error{
+		"lost":             os.Remove,
+		"empty":            func(path string) error { return os.Truncate(path, 0) },
+		"cut to a part":    func(path string) error { return os.Truncate(path, 128+2*128) },
+		"cut to its title": func(path string) error { return os.Truncate(path, 128) },
+		"zeros":            func(path string) error { return os.WriteFile(path, make([]byte, 32<<10), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := copyDir(t, sound)
+			path := filepath.Join(dir, vault.FileName)
+			if err := spoil(path); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the first try must not make it look well to the second
+				db, err := store.Open(dir, storeOptions())
+				if err != nil {
+					t.Fatal(err)
+				}
+				l, err := ledger.Open(db, ledgertest.Options(dir))
+				if !errors.Is(err, vault.ErrKeyFile) || !strings.Contains(err.Error(), "backup") {
+					t.Errorf("%v", err)
+				}
+				if err == nil {
+					_ = l.Close(ctx(t))
+				}
+				if err := db.Close(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}

@@ -97,7 +97,7 @@ const segment = 1 << 12
 // against what was removed on record. It looks at one size of the ledger while calls go on.
 func (l *Ledger) Verify(ctx context.Context, opts VerifyOptions) (*Verification, error) {
 	check := &verifier{l: l, opts: opts, hours: map[uint32]*usage.Sum{}, erased: map[record.KeyID]bool{}}
-	check.out.Origin = l.origin
+	check.out.Origin, check.out.Problems = l.origin, []Problem{} // none is [] in JSON
 	// A prune while it reads would look like a loss; it waits.
 	l.upkeep.RLock()
 	defer l.upkeep.RUnlock()

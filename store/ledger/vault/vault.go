@@ -51,6 +51,9 @@ const (
 var (
 	// ErrTopKey is returned when the top key is not where it was, or is another one.
 	ErrTopKey = errors.New("top key is not available")
+	// ErrKeyFile is returned for a key file that has lost the keys which it was made with. Making new ones would hide that all that was
+	// sealed under the old ones is lost.
+	ErrKeyFile = errors.New("the key file has lost keys")
 	// ErrGone is returned for a key that was destroyed.
 	ErrGone = errors.New("key was destroyed")
 )
@@ -119,6 +122,23 @@ func Open(path string, source Source) (*Vault, error) {
 	return v, nil
 }
 
+// Made says whether there is a whole key file at path, or the beginnings of none.
+func Made(path string) (bool, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	header := make([]byte, headerSize)
+	if _, err := io.ReadFull(f, header); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return false, err
+	}
+	return bytes.HasPrefix(header, []byte(magic)), nil
+}
+
 func (v *Vault) open() error {
 	raw, err := io.ReadAll(v.f)
 	if err != nil {
@@ -145,7 +165,7 @@ func (v *Vault) open() error {
 	if err := v.parse(raw); err != nil {
 		return err
 	}
-	if err := v.ownKeys(); err != nil {
+	if err := v.ownKeys(fresh); err != nil {
 		return err
 	}
 	if err := v.flush(); err != nil {
@@ -235,8 +255,8 @@ func (v *Vault) parse(raw []byte) error {
 	return v.wipe(double)
 }
 
-// ownKeys finds or makes the ledger's own keys.
-func (v *Vault) ownKeys() error {
+// ownKeys finds the ledger's own keys, or makes them for a fresh file. The header is written after them, so a file that has one has them.
+func (v *Vault) ownKeys(fresh bool) error {
 	for _, own := range []struct {
 		name string
 		key  *record.Key
@@ -247,6 +267,9 @@ func (v *Vault) ownKeys() error {
 			if s := v.slots[i]; s.kind == kindSystem && s.day == noDay && s.owner == ownerOf(own.name) {
 				found = s
 			}
+		}
+		if found == nil && !fresh {
+			return fmt.Errorf("%w: the ledger's own are not there; it was cut or written over", ErrKeyFile)
 		}
 		if found == nil {
 			s, key, err := v.add(kindSystem, noDay, ownerOf(own.name))
