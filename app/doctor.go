@@ -419,7 +419,7 @@ func (d *doctor) lookAtLedger(ctx context.Context) {
 		switch {
 		case a.Error != "":
 			d.say("anchor", problem, "mend that place, or name another under audit.anchors", "%s does not get the signed heads: %s", a.Name, a.Error)
-		case inside:
+		case inside && len(s.Anchors) == 1:
 			d.say("anchor", fine, "audit: { anchors: [ https://HOST/PATH ] }", "%s, in the data folder itself: it shows a mistake, not a person who has the folder", a.Name)
 		default:
 			d.say("anchor", fine, "", "%s has seen %s", a.Name, plural(a.Size, "entry", "entries"))

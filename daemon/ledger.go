@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"corral/daemon/anchor"
 	"corral/daemon/config"
+	"corral/daemon/outbound"
 	"corral/store"
 	"corral/store/keys"
 	"corral/store/ledger"
@@ -21,7 +23,7 @@ import (
 // ledgerPatience bounds the last writing of a ledger whose disk is broken.
 const ledgerPatience = 10 * time.Second
 
-// AnchorFile is where the ledger's signed heads go unless audit.anchors names other places, in the data folder.
+// AnchorFile is where the ledger's signed heads go unless audit.anchors names another file, in the data folder.
 const AnchorFile = "anchor.log"
 
 // books are the database and what is open in it. A restore exchanges all of them while calls go on: entries wait in memory
@@ -71,11 +73,18 @@ func (d *Daemon) ledgerOptions(c config.Config) (ledger.Options, error) {
 		return ledger.Options{}, err
 	}
 	o := ledger.Options{TopKey: top, SigningKey: signing, KeepContent: c.Audit.Content == "encrypted", OnFailure: ledger.Continue, Log: d.log}
-	for _, path := range c.Audit.Anchors {
-		o.Anchors = append(o.Anchors, treehead.File{Path: path})
+	readable := false
+	for _, place := range c.Audit.Anchors {
+		a, err := anchor.Open(place, outbound.Options{Proxy: config.Proxy})
+		if err != nil {
+			return ledger.Options{}, err
+		}
+		_, ok := a.(treehead.Reader)
+		readable = readable || ok
+		o.Anchors = append(o.Anchors, a)
 	}
-	if len(o.Anchors) == 0 {
-		o.Anchors = []treehead.Anchor{treehead.File{Path: filepath.Join(d.o.DataDir, AnchorFile)}}
+	if !readable { // verify and a new beginning look at what can be read back
+		o.Anchors = append(o.Anchors, treehead.File{Path: filepath.Join(d.o.DataDir, AnchorFile)})
 	}
 	if c.Audit.OnFailure == "refuse" {
 		o.OnFailure = ledger.Refuse

@@ -29,6 +29,12 @@ type VerifyStep struct {
 	Error  string               `json:"error,omitempty"`
 }
 
+type verifyInput struct {
+	Body *struct {
+		Heads []string `json:"heads,omitempty" maxItems:"2000" doc:"signed heads that a hook or a syslog holds, oldest first"`
+	}
+}
+
 // EntryFilter chooses entries. It is exported because huma does not look into embedded types that are not.
 type EntryFilter struct {
 	From     time.Time `query:"from" doc:"calls that began at this time or later"`
@@ -221,13 +227,20 @@ func audit(api huma.API, o Options) {
 			return stream("application/x-ndjson", func(w io.Writer) error { return l.Export(ctx, w, ledger.Format(in.Format), f) }), nil
 		})
 	huma.Register(api, post("verify", "/audit/verify", "Check the whole ledger; progress and result, one JSON object a line"),
-		func(context.Context, *struct{}) (*huma.StreamResponse, error) {
+		func(_ context.Context, in *verifyInput) (*huma.StreamResponse, error) {
 			l, err := o.ledger()
 			if err != nil {
 				return nil, err
 			}
+			v := ledger.VerifyOptions{}
+			if in.Body != nil {
+				for _, h := range in.Body.Heads {
+					v.Heads = append(v.Heads, []byte(h))
+				}
+			}
 			return lines(func(ctx context.Context, send func(any) error) error {
-				v, err := l.Verify(ctx, ledger.VerifyOptions{Progress: func(done, total uint64) { send(VerifyStep{Done: done, Total: total}) }})
+				v.Progress = func(done, total uint64) { send(VerifyStep{Done: done, Total: total}) }
+				v, err := l.Verify(ctx, v)
 				if err != nil {
 					return send(VerifyStep{Error: err.Error()})
 				}

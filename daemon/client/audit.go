@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,9 +92,27 @@ func (c *Client) Prove(ctx context.Context, id string, reveal bool, w io.Writer)
 	return c.copy(ctx, q.on("/audit/entries/"+url.PathEscape(id)+"/proof"), w)
 }
 
-// Verify checks the ledger, and tells now and then how far it is.
-func (c *Client) Verify(ctx context.Context, progress func(done, total uint64)) (v *ledger.Verification, err error) {
-	err = c.each(ctx, http.MethodPost, "/audit/verify", func(d *json.Decoder) error {
+// maxHeads bounds the signed heads that one verification is given; a request has a megabyte.
+const maxHeads = 1500
+
+// Verify checks the ledger, also against the newest signed heads given, and tells now and then how far it is.
+func (c *Client) Verify(ctx context.Context, progress func(done, total uint64), heads ...[]byte) (v *ledger.Verification, err error) {
+	var body io.Reader
+	contentType := ""
+	if len(heads) > 0 {
+		var in struct {
+			Heads []string `json:"heads"`
+		}
+		for _, h := range heads[max(0, len(heads)-maxHeads):] {
+			in.Heads = append(in.Heads, string(h))
+		}
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body, contentType = bytes.NewReader(b), "application/json"
+	}
+	err = c.eachOf(ctx, http.MethodPost, "/audit/verify", body, contentType, func(d *json.Decoder) error {
 		var step admin.VerifyStep
 		if err := d.Decode(&step); err != nil {
 			return err
@@ -186,7 +205,11 @@ func (c *Client) copy(ctx context.Context, path string, w io.Writer) error {
 
 // each calls f for each JSON value of an answer, until its end.
 func (c *Client) each(ctx context.Context, method, path string, f func(*json.Decoder) error) error {
-	res, err := c.send(ctx, method, path, nil, "")
+	return c.eachOf(ctx, method, path, nil, "", f)
+}
+
+func (c *Client) eachOf(ctx context.Context, method, path string, body io.Reader, contentType string, f func(*json.Decoder) error) error {
+	res, err := c.send(ctx, method, path, body, contentType)
 	if err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ type Audit struct {
 	MaxContent  Bytes    `koanf:"max_content"`  // of texts; 0: no limit
 	KeepEntries Duration `koanf:"keep_entries"` // of the entries themselves; 0s: for ever
 	MaxEntries  Bytes    `koanf:"max_entries"`  // of the entries themselves; 0: no limit
-	Anchors     []string `koanf:"anchors"`      // files that get each signed head, best on another disk; none: one in the data folder
+	Anchors     []string `koanf:"anchors"`      // places that get each signed head: whole paths, http(s) addresses, "syslog"; none that can be read back: a file in the data folder too
 }
 
 // Prices say what calls cost, beside the program's own table of well-known cloud models.

@@ -302,6 +302,7 @@ providers:
 models:
   - name: chat
     last_resort: [ { static: away } ]
+audit: { anchors: [ "http://127.0.0.1:9/x", "http://box.lan/x" ] }
 `
 	s := Source{Path: "corral.yaml", Lookup: lookup(map[string]string{"CORRAL_SLO_LATENCY_P95": "1s", "CORRAL_RETRY_BASE": "1s"})}
 	_, warnings, err := s.parse([]byte(text))
@@ -316,6 +317,7 @@ models:
 	want := []string{
 		"corral.yaml:6:32: providers[2].url: has no path; most OpenAI-compatible servers answer under /v1",
 		"corral.yaml:6:32: providers[2].url: the key is sent without encryption; use https:// if the server has it",
+		"corral.yaml:10:45: audit.anchors[1]: is reached without encryption: who is in between can keep signed heads from it unseen; use https:// if the server has it",
 		"CORRAL_SLO_LATENCY_P95: slo.latency_p95: accepted, not yet in force in this version",
 	}
 	if !reflect.DeepEqual(got, want) {

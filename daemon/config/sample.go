@@ -99,7 +99,8 @@ limits:
 #  injection: flag
 
 # What the ledger keeps of each call's text (hash or encrypted), how surely (group or strict), what happens when it cannot
-# be written (continue or refuse), how long and how much texts and entries are kept, and the files that get its signed heads.
+# be written (continue or refuse), how long and how much texts and entries are kept, and the places that get its signed heads:
+# files, addresses that take a POST, or syslog for this machine's own.
 #audit:
 #  content: hash
 #  durability: group
@@ -108,7 +109,7 @@ limits:
 #  max_content: 4GiB
 #  keep_entries: 730d
 #  max_entries: 8GiB
-#  anchors: [ /mnt/other/corral-anchor.log ]
+#  anchors: [ /mnt/other/corral-anchor.log, "https://example.org/heads", syslog ]
 
 # What calls cost: the cloud model that savings are reckoned by, what running a model here costs, and prices in US dollars
 # for a million tokens that the program does not know or knows otherwise.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,6 +49,11 @@ func (c *Config) complete() {
 	}
 	for i := range c.Origins {
 		c.Origins[i] = strings.ToLower(c.Origins[i])
+	}
+	for i, place := range c.Audit.Anchors {
+		if place == syslog+":" {
+			c.Audit.Anchors[i] = syslog
+		}
 	}
 }
 
@@ -128,11 +134,7 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	}
 	v.oneOf("audit.content", c.Audit.Content, "hash", "encrypted")
 	v.oneOf("audit.durability", c.Audit.Durability, "group", "strict")
-	for i, path := range c.Audit.Anchors {
-		if !filepath.IsAbs(path) {
-			v.tell(entry("audit.anchors", i), "%q is not a whole path; write for example /mnt/other/corral-anchor.log", path)
-		}
-	}
+	v.anchors(c.Audit.Anchors)
 	for _, b := range []struct {
 		path string
 		is   Bytes
@@ -286,6 +288,31 @@ func (v checker) url(path, value string) bool {
 		return true
 	}
 	return false
+}
+
+// syslog is the place that is this machine's own log; hasSyslog says whether there is one.
+const syslog = "syslog"
+
+const hasSyslog = runtime.GOOS != "windows" && runtime.GOOS != "plan9"
+
+// anchors checks the places that signed heads are copied to.
+func (v checker) anchors(places []string) {
+	for i, place := range places {
+		at := entry("audit.anchors", i)
+		switch {
+		case slices.Contains(places[:i], place):
+			v.tell(at, "stands there twice")
+		case place == syslog && !hasSyslog:
+			v.tell(at, "syslog is not offered on this system; name a file or an https:// address")
+		case place == syslog:
+		case strings.HasPrefix(place, syslog):
+			v.tell(at, "%s is not known; write syslog for this machine's own", show(place))
+		case strings.Contains(place, "://"):
+			v.url(at, place)
+		case !filepath.IsAbs(place):
+			v.tell(at, "%s is not a whole path; write for example /mnt/other/corral-anchor.log, https://host/path or syslog", show(place))
+		}
+	}
 }
 
 // apiPath refuses the usual mistake of writing more of the path than is wanted.
@@ -445,6 +472,11 @@ func (c Config) warnings(rep *report) []Problem {
 		}
 		if p.Key != "" && u.Scheme == "http" && !p.OnDevice() {
 			warn(path, "the key is sent without encryption; use https:// if the server has it")
+		}
+	}
+	for i, place := range c.Audit.Anchors {
+		if u, err := url.Parse(place); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+			warn(entry("audit.anchors", i), "is reached without encryption: who is in between can keep signed heads from it unseen; use https:// if the server has it")
 		}
 	}
 	for _, later := range notYet() {

@@ -212,6 +212,17 @@ models:
 			`corral.yaml:1:58: limits.body: 1 is out of range; use 1KiB to 1GiB`,
 			`corral.yaml:1:74: limits.connections: 0 is out of range; use 1 to 1000000`,
 		}},
+		{"audit: { anchors: [ anchor.log, slog, \"syslog://host\", ftp://host/x, \"https://me:pw@host/x\", \"https://host/x?key=1\" ] }\n", []string{
+			`corral.yaml:1:21: audit.anchors[0]: "anchor.log" is not a whole path; write for example /mnt/other/corral-anchor.log, https://host/path or syslog`,
+			`corral.yaml:1:33: audit.anchors[1]: "slog" is not a whole path; write for example /mnt/other/corral-anchor.log, https://host/path or syslog`,
+			`corral.yaml:1:39: audit.anchors[2]: "syslog://host" is not known; write syslog for this machine's own`,
+			`corral.yaml:1:56: audit.anchors[3]: "ftp://host/x" must start with http:// or https://`,
+			`corral.yaml:1:70: audit.anchors[4]: must not hold a user or a password`,
+			`corral.yaml:1:94: audit.anchors[5]: must end before the "?" or "#"`,
+		}},
+		{"audit: { anchors: [ /mnt/a, /mnt/a ] }\n", []string{`corral.yaml:1:29: audit.anchors[1]: stands there twice`}},
+		{"audit: { anchors: [ syslog, \"syslog:\" ] }\n", []string{`corral.yaml:1:29: audit.anchors[1]: stands there twice`}},
+		{"audit: { anchors: [ /mnt/a, \"https://host/x\", \"syslog:\" ] }\n", nil},
 		{"audit: { content: plain, durability: none, retention: 90, on_failure: stop }\n", []string{
 			`corral.yaml:1:19: audit.content: "plain" is not known; use hash or encrypted`,
 			`corral.yaml:1:38: audit.durability: "none" is not known; use group or strict`,
