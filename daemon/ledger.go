@@ -61,7 +61,7 @@ func (d *Daemon) openBooks(c config.Config) error {
 		l, err = ledger.Open(db, o)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("open ledger: %w", err), db.Close())
+		return errors.Join(err, db.Close())
 	}
 	d.books.db, d.books.keys, d.books.ledger = db, ks, l
 	return nil
@@ -70,7 +70,7 @@ func (d *Daemon) openBooks(c config.Config) error {
 func (d *Daemon) ledgerOptions(c config.Config) (ledger.Options, error) {
 	top, signing, err := ledger.Keys(ledger.Places{Credentials: config.Credentials(), Keyring: d.o.Keyring, Dir: d.o.DataDir})
 	if err != nil {
-		return ledger.Options{}, err
+		return ledger.Options{}, fmt.Errorf("open ledger: %w", err)
 	}
 	o := ledger.Options{TopKey: top, SigningKey: signing, KeepContent: c.Audit.Content == "encrypted", OnFailure: ledger.Continue, Log: d.log}
 	readable := false

@@ -88,9 +88,14 @@ func (l *Ledger) publish() {
 	}
 }
 
-// lastAnchored is the last head that any readable anchor has; nil when there is none.
-func (l *Ledger) lastAnchored() *treehead.Head {
-	var last *treehead.Head
+// lastAnchored are the last head that any readable anchor has, and the last of this very ledger; nil when there is none.
+func (l *Ledger) lastAnchored() (last, own *treehead.Head) {
+	later := func(of *treehead.Head, h treehead.Head) *treehead.Head {
+		if of == nil || !h.Time.Before(of.Time) {
+			return &h
+		}
+		return of
+	}
 	for _, a := range l.opts.Anchors {
 		r, ok := a.(treehead.Reader)
 		if !ok {
@@ -100,14 +105,14 @@ func (l *Ledger) lastAnchored() *treehead.Head {
 		if err != nil {
 			continue
 		}
-		for i := len(signed) - 1; i >= 0; i-- {
-			if h, err := treehead.Open(signed[i], l.verifier); err == nil {
-				if last == nil || h.Time.After(last.Time) {
-					last = &h
+		for _, s := range signed {
+			if h, err := treehead.Open(s, l.verifier); err == nil {
+				last = later(last, h)
+				if h.Origin == l.origin {
+					own = later(own, h)
 				}
-				break
 			}
 		}
 	}
-	return last
+	return last, own
 }

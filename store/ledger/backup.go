@@ -240,13 +240,16 @@ func salvage(dir string) map[uint64]salvaged {
 
 // afterRestore puts the restore on record, in the ledger and at the anchors.
 func (l *Ledger) afterRestore(ctx context.Context, done *Restored, rekeyed map[uint64]salvaged) error {
-	last := l.lastAnchored()
+	last, own := l.lastAnchored()
 	return l.inWriter(ctx, func(w *writer) error {
 		done.Entries = w.state.size
 		w.kept, w.givenUp = w.state.size, w.state.size
-		if last != nil && last.Origin == l.origin && last.Size > w.state.size {
-			done.GivenUp = last.Size - w.state.size
-			w.givenUp = last.Size
+		if own != nil && own.Size > w.state.size {
+			done.GivenUp = own.Size - w.state.size
+			w.givenUp = own.Size
+		}
+		if last != nil && last.Origin != l.origin { // another ledger was begun here meanwhile, as after damage
+			w.follows = last.Origin
 		}
 		if err := l.bringBack(rekeyed); err != nil {
 			return err

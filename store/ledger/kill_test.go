@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -273,4 +274,46 @@ func TestADamagedLedgerIsBegunAnewAndSaysSo(t *testing.T) {
 	}
 	closeAll()
 	sound(t, ledgertest.Open(t, dir, nil))
+}
+
+// What the message about a damaged file recommends: bring back a backup. The ledger that was begun in between is on record then.
+func TestABackupComesBackAfterDamage(t *testing.T) {
+	dir := t.TempDir()
+	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), nil)
+	appendCalls(t, l, 0, 100)
+	var backup bytes.Buffer
+	if _, err := l.Backup(ctx(t), &backup); err != nil {
+		t.Fatal(err)
+	}
+	appendCalls(t, l, 100, 200)
+	closeAll()
+	path := filepath.Join(dir, store.FileName)
+	var before []string
+	for round := range 2 {
+		if err := os.Truncate(path, 20_000); err != nil {
+			t.Fatal(err)
+		}
+		l, closeAll = ledgertest.OpenWith(t, dir, store.Options{Check: childCheck(t)}, nil)
+		before = append(before, sound(t, l).Origin)
+		appendCalls(t, l, 0, 10)
+		closeAll()
+		back, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), childCheck(t), ledgertest.Options(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back.Entries != 101 || (round == 0 && back.GivenUp != 100) {
+			t.Errorf("%+v", back)
+		}
+		l, closeAll = ledgertest.OpenWith(t, dir, storeOptions(), nil)
+		v := sound(t, l)
+		for _, origin := range before {
+			if !strings.Contains(strings.Join(v.Earlier, "\n"), origin) {
+				t.Errorf("%s is not among %q", origin, v.Earlier)
+			}
+		}
+		if len(v.Lost) != round+1 {
+			t.Errorf("given up: %+v", v.Lost)
+		}
+		closeAll()
+	}
 }

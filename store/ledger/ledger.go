@@ -301,7 +301,7 @@ func (l *Ledger) begin(w *writer) error {
 	if err != nil {
 		return err
 	}
-	if last := l.lastAnchored(); last != nil && last.Origin != l.origin {
+	if last, _ := l.lastAnchored(); last != nil {
 		w.follows = last.Origin
 		what += "; follows " + last.Origin
 	}

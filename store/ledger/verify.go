@@ -533,7 +533,7 @@ type headCheck struct {
 	gave    map[int]uint64 // by place in the list: a restore kept so many entries
 	place   int
 	others  map[string]uint64 // sizes of other ledgers
-	follows map[string]string
+	follows map[string][]string
 	newest  bool // the newest head, by the ledger's own account, is there
 }
 
@@ -544,7 +544,7 @@ type goodHead struct {
 
 // given finds restores: heads before one, with entries that it gave up, do not have to fit any more.
 func (h *headCheck) given(anchored [][]byte) {
-	h.gave, h.others, h.follows = map[int]uint64{}, map[string]uint64{}, map[string]string{}
+	h.gave, h.others, h.follows = map[int]uint64{}, map[string]uint64{}, map[string][]string{}
 	for i, signed := range anchored {
 		head, err := treehead.Open(signed, h.v.l.verifier)
 		if err != nil || head.Origin != h.v.out.Origin || head.GivenUp == 0 {
@@ -575,7 +575,7 @@ func (h *headCheck) check(signed []byte, anchored bool) {
 		return
 	}
 	if head.Follows != "" {
-		h.follows[head.Origin] = head.Follows
+		h.follows[head.Origin] = append(h.follows[head.Origin], head.Follows)
 	}
 	if head.Origin != v.out.Origin {
 		h.others[head.Origin] = max(h.others[head.Origin], head.Size)
@@ -628,13 +628,14 @@ func (h *headCheck) conclude() {
 	if v.head > 0 && v.head >= v.out.From && !h.newest {
 		v.problem(Problem{Seq: v.head, Kind: "head", Text: "the ledger's newest signed head is gone"})
 	}
-	for origin := h.follows[v.out.Origin]; origin != ""; origin = h.follows[origin] {
+	for next := h.follows[v.out.Origin]; len(next) > 0; {
+		origin := next[0]
+		next = next[1:]
 		if size, ok := h.others[origin]; ok {
 			v.out.Earlier = append(v.out.Earlier, fmt.Sprintf("%s with %d entries", origin, size))
 			delete(h.others, origin)
-			continue
+			next = append(next, h.follows[origin]...)
 		}
-		break
 	}
 	for origin, size := range h.others {
 		v.problem(Problem{Seq: v.out.From, Kind: "replaced", Text: fmt.Sprintf("an anchor knows another ledger, %s with %d entries, and nothing says that this one follows it", origin, size)})

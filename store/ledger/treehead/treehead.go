@@ -37,7 +37,7 @@ type Head struct {
 	Time    time.Time
 	Kept    uint64 // after a restore: entries that came back
 	GivenUp uint64 // not 0: after a restore; entries from Kept to here were anchored before and are gone
-	Follows string // origin of the ledger that this one was begun after, when that was damaged
+	Follows string // origin of another ledger that was here until then: this one was begun, or brought back, in its place
 }
 
 // Text is what is signed.
