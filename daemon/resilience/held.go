@@ -1,9 +1,7 @@
 package resilience
 
 import (
-	"context"
 	"io"
-	"time"
 
 	"corral/daemon/llm"
 	"corral/daemon/resilience/breaker"
@@ -13,12 +11,11 @@ import (
 // held is the body of an answer whose end is waited for.
 type held struct {
 	llm.Body
-	pass   breaker.Pass            // for the breaker: how did it end?
-	place  queue.Place             // at the server, which is busy as long as it sends
-	cancel context.CancelCauseFunc // of the context under which the answer is read; nil: none
-	bound  *time.Timer             // ends an answer that does not end by itself; nil: it does
-	loaded bool                    // the model had to be loaded first
-	closed bool
+	pass     breaker.Pass // for the breaker: how did it end?
+	place    queue.Place  // at the server, which is busy as long as it sends
+	patience *patience    // under whose context the answer is read; nil: none
+	loaded   bool         // the model had to be loaded first
+	closed   bool
 }
 
 // hold makes o's reply one whose end is waited for.
@@ -68,10 +65,7 @@ func (h *held) Close() {
 	h.Body.Close()
 	h.pass.Done(breaker.Unjudged)
 	h.place.Leave()
-	if h.bound != nil {
-		h.bound.Stop()
-	}
-	if h.cancel != nil {
-		h.cancel(nil)
+	if h.patience != nil {
+		h.patience.close()
 	}
 }

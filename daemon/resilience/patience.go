@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"corral/daemon/llm"
 )
 
 // errTooLong is why an attempt's context ends when its time is up.
@@ -17,7 +19,7 @@ const (
 
 // patience ends an attempt that takes too long. When the time is up it looks first whether the model is being loaded: a
 // cold start of minutes is no hang. As long as it is, up to Timeout.Load, the attempt goes on, and once it has been
-// loaded the attempt gets its time anew.
+// loaded the attempt gets its time anew. When the attempt has led to an answer, the same timer bounds that.
 type patience struct {
 	ctx    context.Context // of the attempt, and of the answer that comes of it
 	cancel context.CancelCauseFunc
@@ -35,6 +37,9 @@ type patience struct {
 	over  bool
 	load  bool // the model was being loaded at the last look
 	seen  bool // at some look
+
+	last     time.Duration // that the answer may take from its first content on; 0: no bound, or none has come
+	provider string        // that gives it
 }
 
 func newPatience(ctx context.Context, c *call, bound time.Duration) *patience {
@@ -58,6 +63,10 @@ func newPatience(ctx context.Context, c *call, bound time.Duration) *patience {
 func (p *patience) up() {
 	defer p.looks.Done()
 	p.mu.Lock()
+	if p.last > 0 {
+		p.cancel(llm.Errorf(llm.Timeout, "read "+p.provider, errTooLong,
+			"%q was still answering after %v, and no answer may take longer; see timeouts.whole in corral.yaml.", p.provider, p.last))
+	}
 	if p.done {
 		p.mu.Unlock()
 		return
@@ -110,4 +119,23 @@ func (p *patience) end() (loaded, over bool) {
 	p.mu.Unlock()
 	p.looks.Wait()
 	return p.seen, p.over
+}
+
+// lastFor gives the answer, whose first content has come, so much time to its end.
+func (p *patience) lastFor(d time.Duration, provider string) {
+	p.mu.Lock()
+	p.last, p.provider = d, provider
+	p.looks.Add(1)
+	p.timer.Reset(d)
+	p.mu.Unlock()
+}
+
+// close ends the context: the answer has been read, or nobody wants it.
+func (p *patience) close() {
+	p.mu.Lock()
+	if p.timer.Stop() {
+		p.looks.Done()
+	}
+	p.mu.Unlock()
+	p.cancel(nil)
 }

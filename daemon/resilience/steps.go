@@ -305,12 +305,9 @@ func bounded(next step) step {
 			return o
 		}
 		h := o.hold() // the answer is still read under p.ctx
-		h.cancel, h.loaded = p.cancel, loaded
+		h.patience, h.loaded = p, loaded
 		if whole := c.rules.Timeout.Whole; whole > 0 && (o.reply.Stream || o.reply.Length < 0) {
-			h.bound = time.AfterFunc(whole, func() {
-				p.cancel(llm.Errorf(llm.Timeout, "read "+o.reply.Provider, errTooLong,
-					"%q was still answering after %v, and no answer may take longer; see timeouts.whole in corral.yaml.", o.reply.Provider, whole))
-			})
+			p.lastFor(whole, o.reply.Provider)
 		}
 		return o
 	}
