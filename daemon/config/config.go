@@ -103,7 +103,7 @@ type Timeouts struct {
 	Connect    Duration `koanf:"connect"`
 	FirstToken Duration `koanf:"first_token"` // streams: from the request to the first byte of the answer
 	Idle       Duration `koanf:"idle"`        // streams: between two reads after that
-	Whole      Duration `koanf:"whole"`       // from first to last byte, streamed or not
+	Whole      Duration `koanf:"whole"`       // of an answer that is not streamed; of a stream from its first content to its end
 	Load       Duration `koanf:"load"`        // how much longer than the above while the model is being loaded
 	Ping       Duration `koanf:"ping"`        // a waiting SSE stream hears this often that it goes on; 0s: never, since the first one fixes the status
 }
