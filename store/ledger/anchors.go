@@ -88,14 +88,8 @@ func (l *Ledger) publish() {
 	}
 }
 
-// lastAnchored are the last head that any readable anchor has, and the last of this very ledger; nil when there is none.
-func (l *Ledger) lastAnchored() (last, own *treehead.Head) {
-	later := func(of *treehead.Head, h treehead.Head) *treehead.Head {
-		if of == nil || !h.Time.Before(of.Time) {
-			return &h
-		}
-		return of
-	}
+// anchoredHeads are those that the readable anchors have, each anchor's in its order: the last of all, and all of this very ledger.
+func (l *Ledger) anchoredHeads() (last *treehead.Head, own []treehead.Head) {
 	for _, a := range l.opts.Anchors {
 		r, ok := a.(treehead.Reader)
 		if !ok {
@@ -107,9 +101,11 @@ func (l *Ledger) lastAnchored() (last, own *treehead.Head) {
 		}
 		for _, s := range signed {
 			if h, err := treehead.Open(s, l.verifier); err == nil {
-				last = later(last, h)
+				if last == nil || !h.Time.Before(last.Time) {
+					last = &h
+				}
 				if h.Origin == l.origin {
-					own = later(own, h)
+					own = append(own, h)
 				}
 			}
 		}

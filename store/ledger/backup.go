@@ -13,12 +13,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"corral/store"
 	"corral/store/ledger/record"
+	"corral/store/ledger/treehead"
 	"corral/store/ledger/vault"
 )
 
@@ -240,14 +242,17 @@ func salvage(dir string) map[uint64]salvaged {
 
 // afterRestore puts the restore on record, in the ledger and at the anchors.
 func (l *Ledger) afterRestore(ctx context.Context, done *Restored, rekeyed map[uint64]salvaged) error {
-	last, own := l.lastAnchored()
-	return l.inWriter(ctx, func(w *writer) error {
+	last, own := l.anchoredHeads()
+	return l.inWriter(ctx, func(w *writer) (err error) {
 		done.Entries = w.state.size
-		w.kept, w.givenUp = w.state.size, w.state.size
-		if own != nil && own.Size > w.state.size {
-			done.GivenUp = own.Size - w.state.size
-			w.givenUp = own.Size
+		if w.kept, err = l.shared(own, w.state.size); err != nil {
+			return err
 		}
+		w.givenUp = w.kept
+		if n := len(own); n > 0 {
+			w.givenUp = max(w.givenUp, own[n-1].Size)
+		}
+		done.GivenUp = w.givenUp - w.kept
 		if last != nil && last.Origin != l.origin { // another ledger was begun here meanwhile, as after damage
 			w.follows = last.Origin
 		}
@@ -274,6 +279,31 @@ func (l *Ledger) afterRestore(ctx context.Context, done *Restored, rekeyed map[u
 		}
 		return w.event(record.Erase, string(note), 0)
 	})
+}
+
+// shared is how many entries the restored ledger, of the given size, has in common with what was here before: a backup may be of entries
+// that an earlier restore gave up, and then what was written since that restore is given up in its turn.
+func (l *Ledger) shared(before []treehead.Head, size uint64) (kept uint64, err error) {
+	var restores []int
+	for i, h := range before {
+		if h.GivenUp != 0 {
+			restores = append(restores, i)
+		}
+	}
+	kept = size
+	err = l.db.View(func(tx *store.Tx) error {
+		read := readHashes(tx)
+		for i, h := range before {
+			if h.Size > size || slices.ContainsFunc(restores, func(at int) bool { return i < at && h.Size > before[at].Kept }) {
+				continue // not in the backup, or given up before
+			}
+			if hash, err := tlog.TreeHash(int64(h.Size), read); err == nil && hash != h.Hash { // an error: it was pruned
+				kept = min(kept, h.Size-1)
+			}
+		}
+		return nil
+	})
+	return kept, err
 }
 
 func (l *Ledger) bringBack(rekeyed map[uint64]salvaged) error {

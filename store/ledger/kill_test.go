@@ -317,3 +317,31 @@ func TestABackupComesBackAfterDamage(t *testing.T) {
 		closeAll()
 	}
 }
+
+// An old backup is brought back, and then the newer one after all: it holds entries that the first restore gave up.
+func TestANewerBackupComesBackAfterAnOlder(t *testing.T) {
+	dir := t.TempDir()
+	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), func(o *ledger.Options) { o.HeadEvery = 10 })
+	backups := make([]bytes.Buffer, 2)
+	for i := range backups {
+		appendCalls(t, l, 50*i, 50*(i+1))
+		if _, err := l.Backup(ctx(t), &backups[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendCalls(t, l, 100, 130)
+	closeAll()
+	for i, want := range []struct{ entries, givenUp uint64 }{{51, 80}, {101, 31}} {
+		back, err := ledger.Restore(ctx(t), dir, &backups[i], childCheck(t), ledgertest.Options(dir))
+		if err != nil || back.Entries != want.entries || back.GivenUp != want.givenUp {
+			t.Fatalf("%+v, %v", back, err)
+		}
+		l, closeAll = ledgertest.OpenWith(t, dir, storeOptions(), nil)
+		if v := sound(t, l); len(v.Lost) != i+1 || v.Anchored <= want.entries {
+			t.Errorf("%+v", v)
+		}
+		appendCalls(t, l, 200, 230)
+		closeAll()
+	}
+	sound(t, ledgertest.Open(t, dir, nil))
+}

@@ -301,7 +301,7 @@ func (l *Ledger) begin(w *writer) error {
 	if err != nil {
 		return err
 	}
-	if last, _ := l.lastAnchored(); last != nil {
+	if last, _ := l.anchoredHeads(); last != nil {
 		w.follows = last.Origin
 		what += "; follows " + last.Origin
 	}
