@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -232,7 +234,14 @@ func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Res
 	err = errors.Join(old.Close(closing), b.keySet().Flush(), b.db.Close())
 	cancel()
 	if err == nil {
-		done, err = ledger.Restore(ctx, d.o.DataDir, backup, d.o.Check, o)
+		check := d.o.Check
+		if check == nil {
+			check = func(string, bool) error { return nil }
+		}
+		if done, err = ledger.Restore(ctx, d.o.DataDir, backup, check, o); err != nil {
+			err = errors.Join(err, putBack(done.Kept))
+			done = ledger.Restored{}
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -248,6 +257,17 @@ func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Res
 	}
 	b.waiting = nil
 	return done, err
+}
+
+// putBack puts the files that a restore set aside in their places again, when what came instead cannot be used: a backup that needs
+// another top key, say. Left as it is, the folder could not be opened at the next start either.
+func putBack(kept []string) (err error) {
+	for _, path := range kept {
+		if was, _, ok := strings.Cut(path, ".before-restore"); ok {
+			err = errors.Join(err, os.Rename(path, was))
+		}
+	}
+	return err
 }
 
 // upkeep is how often keys' last uses are noted, and how often what is too old is looked for.

@@ -1,0 +1,47 @@
+package daemon_test
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// A backup that cannot be used here changes nothing: the folder is what it was, now and at the next start.
+func TestARestoreThatFailsIsTakenBack(t *testing.T) {
+	u := serve(t, func(c net.Conn, r *http.Request, _ string) bool {
+		return reply(c, "application/json", `{"model":"m","response":"hello","done":true}`)
+	})
+	ctx := context.Background()
+	other, corral := boot(t, u.config()), boot(t, u.config())
+	var backup bytes.Buffer
+	if err := other.api().Backup(ctx, &backup); err != nil {
+		t.Fatal(err)
+	}
+	if res, body := corral.do("POST", "/api/generate", `{"model":"m"}`, "X-Request-Id: before"); res.StatusCode != 200 {
+		t.Fatal(body)
+	}
+	origin := corral.ledgerStatus().Origin
+	for range 2 {
+		if _, err := corral.api().Restore(ctx, bytes.NewReader(backup.Bytes())); err == nil || !strings.Contains(err.Error(), "holds another key") {
+			t.Fatalf("a backup of another ledger, whose top key is not here: %v", err)
+		}
+	}
+	if res, body := corral.do("POST", "/api/generate", `{"model":"m"}`, "X-Request-Id: after"); res.StatusCode != 200 {
+		t.Fatal(body)
+	}
+	for _, id := range []string{"before", "after"} {
+		if _, err := corral.api().Entry(ctx, id); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	v, err := corral.api().Verify(ctx, func(uint64, uint64) {})
+	if err != nil || !v.OK() || v.Origin != origin {
+		t.Errorf("%v: %+v", err, v)
+	}
+	if res, body := corral.do("GET", "/readyz", ""); res.StatusCode != 200 || strings.Contains(body, "ledger") {
+		t.Errorf("readyz: %s", body)
+	}
+}
