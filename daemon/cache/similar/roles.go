@@ -1,0 +1,390 @@
+package similar
+
+import (
+	"slices"
+	"strings"
+)
+
+// contents compares what is left of both questions as bags: each word of one must be in the other. What may be missing, is typed
+// wrongly or written as two words is set right in both, so that roles can compare them in order.
+func contents(p, q *question) string {
+	x, y := unmatched(p.content, q.content), unmatched(q.content, p.content)
+	x, y = spelling(p, q, x, y)
+	if len(x) == 0 && len(y) == 0 {
+		return ""
+	}
+	if len(x)+len(y) == 1 {
+		side, i := p, 0
+		if len(x) == 1 {
+			i = x[0]
+		} else {
+			side, i = q, y[0]
+		}
+		w := side.content[i]
+		next := i+1 < len(side.content) && side.content[i+1].clause == w.clause && side.content[i+1].mark == ""
+		if kindOf(&w) == "words" && !w.pair && (w.mark == "" || next) {
+			side.doubt = "words: only one has " + w.shown
+			if next && side.content[i+1].mark == "" {
+				side.content[i+1].mark = w.mark
+			}
+			side.content = slices.Delete(side.content, i, i+1)
+			return ""
+		}
+	}
+	var left, right []string
+	kind := ""
+	for _, i := range x {
+		left = append(left, p.content[i].shown)
+		kind = heavier(kind, kindOf(&p.content[i]))
+	}
+	for _, i := range y {
+		right = append(right, q.content[i].shown)
+		kind = heavier(kind, kindOf(&q.content[i]))
+	}
+	return differ(kind, joined(left), joined(right))
+}
+
+func joined(s []string) string {
+	out := ""
+	for i, w := range s {
+		if i == 4 {
+			return out + " ..."
+		}
+		if i > 0 {
+			out += " "
+		}
+		out += w
+	}
+	return out
+}
+
+// unmatched are the places of the words of a that b has not. Those that may be missing are taken out of a.
+func unmatched(a, b []word) []int {
+	var out []int
+	used := make([]bool, len(b))
+next:
+	for i := range a {
+		for j := range b {
+			if !used[j] && a[i].key == b[j].key {
+				used[j] = true
+				continue next
+			}
+		}
+		out = append(out, i)
+	}
+	return out
+}
+
+// spelling pairs typing errors and words written together, and drops what may be missing.
+func spelling(p, q *question, x, y []int) ([]int, []int) {
+	for _, side := range []struct {
+		a, b *question
+		x, y *[]int
+	}{{p, q, &x, &y}, {q, p, &y, &x}} {
+		// life span, lifespan
+		for k := 0; k+1 < len(*side.x); k++ {
+			i := (*side.x)[k]
+			if (*side.x)[k+1] != i+1 {
+				continue
+			}
+			together := side.a.content[i].raw + side.a.content[i+1].raw
+			for n, j := range *side.y {
+				if words.fold(together) == side.b.content[j].key {
+					side.a.content[i].key, side.a.content[i+1].key = side.b.content[j].key, ""
+					*side.x = slices.Delete(*side.x, k, k+2)
+					*side.y = slices.Delete(*side.y, n, n+1)
+					break
+				}
+			}
+		}
+	}
+	for k := 0; k < len(x); k++ {
+		for n := 0; n < len(y); n++ {
+			v, w := &p.content[x[k]], &q.content[y[n]]
+			if typo(v, w) {
+				v.key = w.key
+				x, y = slices.Delete(x, k, k+1), slices.Delete(y, n, n+1)
+				k--
+				break
+			}
+		}
+	}
+	drop := func(q *question, x []int) []int {
+		return slices.DeleteFunc(x, func(i int) bool {
+			if q.content[i].opt {
+				q.content[i].key = ""
+				return true
+			}
+			return false
+		})
+	}
+	// What may be missing must not stand against something else: one page, two pages.
+	if len(x) == 0 || len(y) == 0 {
+		x, y = drop(p, x), drop(q, y)
+	}
+	p.content = slices.DeleteFunc(p.content, func(w word) bool { return w.key == "" })
+	q.content = slices.DeleteFunc(q.content, func(w word) bool { return w.key == "" })
+	if len(x)+len(y) > 0 { // places have moved; only what they show matters now
+		return unmatched(p.content, q.content), unmatched(q.content, p.content)
+	}
+	return x, y
+}
+
+// typo tells whether one is the other with two letters exchanged, or one missing, too many or doubled. Just one of them may be a
+// known word: county is no country.
+func typo(v, w *word) bool {
+	a, b := v.raw, w.raw
+	if v.code || w.code || v.figure || w.figure || v.quoted || w.quoted || v.capped && !v.begins || w.capped && !w.begins || len(a) < 5 || len(b) < 5 || a[0] != b[0] {
+		return false
+	}
+	if words.known[words.stem(a)] == words.known[words.stem(b)] {
+		return false
+	}
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	switch len(b) - len(a) {
+	case 0:
+		return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
+	case 1:
+		return a[i:] == b[i+1:]
+	}
+	return false
+}
+
+func kindOf(w *word) string {
+	switch {
+	case w.code:
+		return "code"
+	case w.figure:
+		return "numbers"
+	case w.quoted:
+		return "quoted"
+	}
+	if k := words.kind[w.key]; k != "" {
+		return k
+	}
+	if w.capped && !w.begins {
+		return "names"
+	}
+	if len(w.key) > 0 && w.key[0] == '?' {
+		return "question"
+	}
+	return "words"
+}
+
+// heavier is the kind that tells more.
+func heavier(a, b string) string {
+	order := []string{"", "words", "question", "scope", "format", "language", "units", "names", "dates", "quoted", "numbers", "code"}
+	if slices.Index(order, b) > slices.Index(order, a) {
+		return b
+	}
+	return a
+}
+
+// roles compares questions of the same words: who does it, to whom, from where.
+func roles(p, q *question) string {
+	x, y := canonical(p.content), canonical(q.content)
+	if agree(x, y) {
+		return ""
+	}
+	// Orders that say the same.
+	xs, ys := variants(x), variants(y)
+	for _, v := range xs {
+		for _, w := range ys {
+			if agree(v, w) {
+				return ""
+			}
+		}
+	}
+	for i := range x {
+		if i < len(y) && (x[i].key != y[i].key || clash(x[i].mark, y[i].mark)) {
+			return differ("roles", around(x, i), around(y, i))
+		}
+	}
+	return "roles: the same words in another order"
+}
+
+func around(x []word, i int) string {
+	var s []string
+	for _, w := range x[i:min(i+3, len(x))] {
+		if w.mark != "" {
+			s = append(s, w.mark)
+		}
+		s = append(s, w.shown)
+	}
+	return joined(s)
+}
+
+// canonical puts passives into the active, and words such as "safe", which may stand before or after what they are said of, first.
+func canonical(content []word) []word {
+	out := slices.Clone(content)
+	for i := range out {
+		if !out[i].acted || out[i].mark != "" {
+			continue
+		}
+		from := i
+		for from > 0 && out[from-1].clause == out[i].clause {
+			from--
+		}
+		to := i + 1
+		var agent []word
+		rest := []word{}
+		for to < len(out) && out[to].clause == out[i].clause {
+			if out[to].mark == "by" && agent == nil {
+				for to < len(out) && (len(agent) == 0 || out[to].mark == "" && out[to].clause == out[i].clause) {
+					w := out[to]
+					w.mark = ""
+					agent = append(agent, w)
+					to++
+				}
+				continue
+			}
+			rest = append(rest, out[to])
+			to++
+		}
+		done := slices.Clone(out[from:i])
+		verb := out[i]
+		verb.acted = false
+		next := slices.Clone(out[:from])
+		next = append(next, agent...)
+		next = append(next, verb)
+		next = append(next, done...)
+		next = append(next, rest...)
+		next = append(next, out[to:]...)
+		out = next
+		break
+	}
+	for i := range out {
+		// Which building is the tallest: what is the tallest building.
+		if from := i; out[i].after && from > 0 && out[i].mark == "" && (strings.HasSuffix(out[i].raw, "est") || out[i].raw == "most" || out[i].raw == "worst") {
+			for from > 0 && out[from-1].clause == out[i].clause {
+				from--
+			}
+			n := 1
+			if out[i].raw == "most" && i+1 < len(out) {
+				n = 2
+			}
+			next := append(slices.Clone(out[:from]), out[i:i+n]...)
+			out = append(append(next, out[from:i]...), out[i+n:]...)
+			break
+		}
+	}
+	front := []word{}
+	rest := []word{}
+	for _, w := range out {
+		if words.frontal[w.key] {
+			w.mark = ""
+			front = append(front, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	return append(front, rest...)
+}
+
+// agree tells whether two orders of words say the same: word by word, or as the same phrases, each behind its preposition, in
+// another order ("in Go, how do I sort", "how do I sort in Go").
+func agree(x, y []word) bool {
+	if len(x) != len(y) {
+		return false
+	}
+	same := true
+	for i := range x {
+		if x[i].key != y[i].key || clash(x[i].mark, y[i].mark) || x[i].joined && y[i].tied() || y[i].joined && x[i].tied() {
+			same = false
+			break
+		}
+	}
+	return same || slices.Equal(chunks(x), chunks(y))
+}
+
+func (w *word) tied() bool { return w.mark != "" && w.mark != "'s" }
+
+// chunks are the phrases of a text, sorted.
+func chunks(x []word) []string {
+	var out []string
+	for i, w := range x {
+		if i == 0 || w.mark != "" || w.clause != x[i-1].clause {
+			out = append(out, w.mark+":")
+		}
+		out[len(out)-1] += " " + w.key
+	}
+	// Unmarked phrases keep their order among each other; they are arguments.
+	bare := ""
+	marked := out[:0]
+	for _, c := range out {
+		if c[0] == ':' {
+			bare += c
+		} else {
+			marked = append(marked, c)
+		}
+	}
+	slices.Sort(marked)
+	return append(slices.Clone(marked), bare)
+}
+
+// clash tells whether two prepositions before the same word make it another question.
+func clash(x, y string) bool {
+	if x == y {
+		return false
+	}
+	if x == "than" || y == "than" || x == "per" || y == "per" {
+		return true
+	}
+	if x > y {
+		x, y = y, x
+	}
+	switch x + " " + y {
+	case "from to", "for from", "by from", "about by", "by to", "by for", "about to", "about from", "from with", " from", "by with":
+		return true
+	}
+	return false
+}
+
+// variants are the other orders of x that say the same: flu symptoms for symptoms of the flu, B and A for A and B.
+func variants(x []word) [][]word {
+	out := [][]word{x}
+	if len(x) > 24 {
+		return out
+	}
+	for i := 1; i < len(x); i++ {
+		switch x[i].mark {
+		case "of", "for", "in", "about", "with":
+			// [a b] of [c d] -> c d a b
+			for m := 1; m <= 3 && i-m >= 0; m++ {
+				for n := 1; n <= 3 && i+n <= len(x) && (n == 1 || x[i+n-1].mark == ""); n++ {
+					v := slices.Clone(x[:i-m])
+					moved := slices.Clone(x[i : i+n])
+					moved[0].mark = x[i-m].mark
+					v = append(v, moved...)
+					head := slices.Clone(x[i-m : i])
+					head[0].mark = ""
+					v = append(v, head...)
+					v = append(v, x[i+n:]...)
+					v[i-m+n].joined = true
+					out = append(out, v)
+				}
+			}
+		}
+		if x[i].pair {
+			for m := 1; m <= 3 && i-m >= 0; m++ {
+				for n := 1; n <= 3 && i+n <= len(x); n++ {
+					v := slices.Clone(x[:i-m])
+					right := slices.Clone(x[i : i+n])
+					left := slices.Clone(x[i-m : i])
+					right[0].mark, left[0].mark = left[0].mark, right[0].mark
+					v = append(v, right...)
+					v = append(v, left...)
+					v = append(v, x[i+n:]...)
+					out = append(out, v)
+				}
+			}
+		}
+	}
+	return out
+}

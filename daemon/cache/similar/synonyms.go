@@ -1,0 +1,512 @@
+package similar
+
+// synonyms: the words of a line answer the same question.
+const synonyms = `
+remove delete erase eliminate
+fast quick rapid quickly rapidly swift speedy
+big large huge
+biggest largest
+small little tiny
+smallest littlest tiniest
+begin start commence
+finish complete
+stop quit cease
+buy purchase
+fix repair mend
+get obtain acquire receive
+improve enhance
+reduce decrease lower lessen
+increase raise boost
+choose select pick
+show display
+create make generate produce
+use utilize usage
+help assist aid
+need require necessary required mandatory compulsory
+try attempt
+allow permit permitted allowed
+happen occur
+end ending
+ask inquire
+answer reply respond
+fear phobia afraid
+car automobile auto
+film movie
+photo picture pic image photograph
+phone telephone cellphone smartphone mobile
+tv television telly
+fridge refrigerator
+doctor physician
+lawyer attorney
+child kid
+infant baby
+teenager teen adolescent
+illness disease sickness
+medicine medication
+cheap inexpensive affordable
+expensive costly pricey
+cost price
+trip journey
+vacation holiday
+shop store
+home house
+salary wage
+company firm corporation
+info information
+application app
+repository repo
+configuration config
+environment env
+javascript js
+typescript ts
+python py
+kubernetes k8s
+postgres postgresql pg
+database db
+mongodb mongo
+dictionary dict
+directory folder
+parameter param
+argument arg
+string str
+character char
+boolean bool
+temperature temp
+approximately roughly approx
+versus vs
+department dept
+maximum max
+average avg
+important crucial essential vital significant
+difficult hard tough
+easy simple
+easiest simplest
+smart intelligent clever
+stupid dumb
+beautiful gorgeous
+funny humorous hilarious
+rich wealthy
+poor impoverished
+sad unhappy
+happy glad
+angry mad
+tired exhausted
+scared frightened
+famous renowned
+wrong incorrect
+strange weird odd
+error mistake
+problem issue trouble
+reason cause
+effect impact influence affect
+benefit advantage upside pros
+drawback disadvantage downside cons
+difference differ distinction distinguish different
+similarity similar alike
+meaning mean definition define signify
+goal objective aim
+tip advice suggestion
+example instance
+part component
+main major primary chief principal
+good best greatest great nice top finest excellent awesome
+teach educate
+explain describe clarify
+understand comprehend
+think believe
+talk speak
+write compose
+watch view
+live reside inhabit
+die perish
+kill murder slay
+like enjoy
+hate detest
+want desire
+remember recall
+prevent avoid
+close shut
+calculate compute
+convert transform
+merge combine
+split divide
+copy duplicate
+check verify
+grow cultivate
+inventor invent
+discoverer discover
+director direct
+painter paint
+winner win
+ruler rule
+uk britain
+cpu processor
+pc computer
+laptop notebook
+wifi wireless
+internet web
+website site webpage
+email mail
+password passcode
+electric electrical
+driver driving
+closet wardrobe
+tap faucet
+leak leaky
+clog block
+garbage trash rubbish
+apartment flat
+sidewalk pavement
+petrol gasoline
+truck lorry
+candy sweets
+student pupil
+exam examination
+resume cv
+employee worker staff
+colleague coworker
+friend buddy pal
+mother mom mum
+father dad
+grandmother grandma
+grandfather grandpa
+ocean sea
+lifespan longevity
+belly tummy stomach abdomen
+exercise workout
+sex intercourse
+pregnant pregnancy
+pain ache
+vaccine vaccination
+treatment treat therapy
+dose dosage
+pimple acne zit
+money cash
+income earnings
+programmer developer coder
+programming coding
+beginner newbie novice
+customer client
+advertisement advert ad
+strategy tactic
+skill ability
+substitute replacement alternative
+polite politely courteous
+summarize summary summarise
+opposite antonym
+translate translation
+population inhabitant
+country nation
+world globe
+speed velocity
+color colour
+police cop
+prison jail
+road street
+carpet rug
+video clip
+document doc
+probability chance likelihood odds
+statistic stats
+confident confidence
+motivate motivation
+lazy laziness
+procrastinate procrastination
+depressed depression
+anxious anxiety
+lonely loneliness
+addicted addiction
+successful success succeed
+smoke smoking
+weed marijuana cannabis
+gay homosexual
+safe safely
+dangerous hazardous
+illegal unlawful
+legal lawful legally
+common usual typical
+rare uncommon
+weirdest strangest
+interesting fascinating
+boring dull
+useful helpful
+abroad overseas
+recent latest
+enough sufficient
+entire whole
+nearly almost
+everyone everybody
+anyone anybody
+someone somebody
+yearly annually annual
+cry weep
+find locate
+stay remain
+restart reboot
+reverse invert
+compress zip
+extract unzip
+enable activate
+disable deactivate
+achieve accomplish attain
+manage handle
+organize tidy
+prepare preparation
+focus concentrate concentration
+decide decision
+recommend suggest
+compare comparison
+worth worthwhile
+attract attractive
+each all every
+monday mon
+tuesday tue tues
+wednesday wed
+thursday thu thur thurs
+friday fri
+saturday sat
+sunday sun
+january jan
+february feb
+april apr
+june jun
+july jul
+august aug
+september sep sept
+october oct
+november nov
+december dec
+kilometre km kilometer kms
+centimetre cm centimeter
+millimetre mm millimeter
+mile mi
+foot ft
+yard yd
+kilogram kg kilo kgs kilogramme
+gram gramme
+milligram mg
+microgram mcg
+pound lb lbs
+ounce oz
+millilitre ml milliliter
+centilitre cl centiliter
+tablespoon tbsp
+teaspoon tsp
+hour hr hrs
+minute mins
+sec secs
+year yr yrs
+gigabyte gb
+megabyte mb
+kilobyte kb
+terabyte tb
+percent % percentage pct
+dollar usd
+euro eur
+yen jpy
+celsius centigrade °c
+fahrenheit °f
+schnell rápido rápidamente
+parcel package
+attractive handsome
+identify recognize
+resign
+meaningless pointless
+location spot
+india indian
+america american usa
+brazil brazilian
+canada canadian
+australia australian
+pakistan pakistani
+europe european
+africa african
+asia asian
+egypt egyptian
+mexico mexican
+israel israeli
+rupee rs inr
+`
+
+// phrases are read before anything else: what stands before > becomes what stands after it. | separates alternatives, ^ is where a
+// sentence begins (greetings do not count).
+const phrases = `
+get rid of > remove
+learn more about > learn about
+know more about > know about
+travel to > visit
+every one > everyone
+commit suicide > suicide
+^ recipe for | ^ what is the recipe for | ^ please give me a recipe for | ^ give me a recipe for | ^ please give me the recipe for > how make
+gets rid of | getting rid of | got rid of > remove
+get over > overcome
+getting over > overcome
+find out > find
+figure out > find
+look for | looking for > find
+set up | setting up > install
+sign up > register
+throw away > discard
+come up with > create
+carry out > do
+make use of > use
+make a difference > matter
+take a look at > look
+take care of > care
+take place | takes place | took place > happen
+gone bad | go bad | goes bad | went bad > bad
+speed up > make faster
+as soon as possible > asap
+a lot of | lots of | plenty of | a large number of | a great many > many
+a lot > much
+in order to > to
+so as to > to
+due to | because of | owing to > because
+as well as > and
+in addition to > and
+and / or | and/or > or
+or not >
+in spite of > despite
+instead of | rather than > instead
+at least > at-least
+at most > at-most
+no more than > at-most
+no less than > at-least
+more than > over
+less than > under
+fewer than > under
+up to > up-to
+each other > other
+these days | at the moment | right now | at present > nowadays
+for free > free
+free of charge > free
+for the first time > 1st
+for example | for instance | e.g. >
+in general | in particular | in fact | after all | at all | of all time >
+in the world | on earth | on the planet | of the world > world
+the world's | world's > world
+human beings | human being > human
+united states of america | united states | the states | u.s.a. | u.s. | u.s.a | u.s > usa
+united kingdom | great britain | u.k. | u.k > uk
+european union > eu
+new york city > nyc
+united nations > un
+soviet union > ussr
+artificial intelligence > ai
+machine learning > ml
+two - factor authentication | two factor authentication > 2fa
+operating system > os
+user interface > ui
+source code > sourcecode
+open source > opensource
+real estate > realestate
+driver's license | driver's licence | driving licence | driving license | drivers license | driver licence | driver license > driverslicense
+life expectancy | life span | average lifespan > lifespan
+date of birth | birth date | birthdate | birthday date > birthdate
+phone number | telephone number | mobile number > phonenumber
+cell phone | mobile phone | smart phone > phone
+credit card > creditcard
+ip address > ipaddress
+wi - fi | wi fi > wifi
+e - mail | e mail > email
+per day | a day | every day | each day > daily
+per week | a week | every week > weekly
+per month | a month | every month > monthly
+per year | a year | every year | per annum > yearly
+per capita > percapita
+how come > why
+what makes | what make | what made > why
+what causes | what cause | what caused | what is causing > why
+what is the cause of | what is the cause for | what are the causes of | what are the causes for > what cause of
+what is the reason that | what is the reason why | what is the reason for | what is the reason behind | what are the reasons for | what are the reasons that | what are the reasons why | what is the reason of | what are the reasons behind | what is the reason | for what reason | for what reasons | what was the reason for | what were the reasons for | what was the reason that > why
+why is it that > why
+how is it that > how
+is there a way to | is there any way to | are there ways to | are there any ways to | is there some way to | is there any method to | is there an easy way to | is there a good way to > how
+what do i have to do to | what should i do to | what can i do to | what must i do to | what do i need to do to | what do i do to | what can we do to | what does it take to | what should one do to | what can you do to | what can one do to > how
+what is the process to | what is the process of | what is the process for | what are the steps to | what are the steps for | what is the procedure to | what is the procedure for | what is the method of > how
+what is it like to | how does it feel to | what does it feel like to | how is it to | what is it like being | what is it like | how does it feel > what feel
+how do you say | how would you say | how to say | how do i say | what is the word for > translate
+how tall | how high > what height
+what is the tallness of > what height of
+how old > what age
+how heavy > what weight
+how big | how large > what size
+how far away | how far > what distance
+how fast > what speed
+how wide > what width
+how deep > what depth
+how long a > what length
+how expensive > what cost
+how often | how frequently > what frequency
+how many times > what times
+how many people live in | how many people are there in | how many people are in | how many inhabitants has | how many inhabitants does > what population of
+how many | what is the number of | what number of > what howmany
+how much money > what howmuch money
+how much > what howmuch
+how long does it take to | how long does it take for | how much time does it take to | how long do i need to > what duration take
+how long > what duration
+how much does it cost to | what does it cost to > what cost
+what time | in which year | in what year | which year | what year | on what date | on which date | what date | what month | in what month | at what time | at which time > when
+what is the time in | what time is it in | what is the current time in > when now in
+what is the best time to | when is the best time to | what is the best time of year to | what is a good time to > when good
+in what way | in what ways | in which way | in which ways > how
+in what place | in which place | at which place > where
+for what | what for > why
+by whom | by who > who
+is it possible to | is it possible for me to | is it possible for | is there a possibility to | am i able to | are you able to | would it be possible to > whether can
+is it possible that > whether can
+is it okay to | is it ok to | is it alright to | is it fine to | is it all right to > whether okay
+have to | has to | had to | need to | needs to | got to > must
+going to | gonna > will
+want to | wants to | wanna > want
+used to > used-to
+able to > can
+do you think that | do you think | do you believe that | do you believe | in your opinion | do you reckon | do you feel that >
+what are your thoughts on | what do you think about | what do you think of | what is your opinion on | what is your opinion of | what is your opinion about | how do you feel about | what are your views on | what is your view on > what opinion
+what is meant by | what do you mean by | what does it mean when | what is the meaning of | what is the definition of > what mean
+who is the author of | who was the author of | who is the writer of | who was the writer of > who write
+who is the inventor of | who was the inventor of > who invent
+who is the director of | who was the director of > who direct
+who is the founder of | who was the founder of | who were the founders of | who are the founders of > who found
+who is the painter of | who was the painter of > who paint
+^ what can i do if > what should i do if
+^ what do i do if | ^ what do i do when > what should i do if
+by hand > byhand
+on my own | by myself | on your own | by yourself | on one's own > own
+on the internet | over the internet | via the internet | on the web > online
+from home | at home > home
+at night > night
+^ hi | ^ hello | ^ hey | ^ thanks | ^ thank you | ^ ok | ^ okay | ^ please | ^ so | ^ well | ^ and | ^ but | ^ also | ^ dear | ^ good morning | ^ quick question >
+^ can you please | ^ could you please | ^ would you please | ^ can you kindly | ^ can you | ^ could you | ^ would you | ^ will you | ^ can someone | ^ could someone | ^ can anyone | ^ could anyone | ^ can anybody | ^ can somebody > please
+^ please tell me | ^ please explain to me | ^ please explain | ^ please let me know | ^ please clarify > explain
+^ please help me to | ^ please help me | ^ help me to | ^ help me | ^ i need help with | ^ i need help to | ^ i need help | ^ i need some help > please
+^ tell me | ^ explain to me | ^ let me know | ^ teach me > explain
+^ do you know | ^ does anyone know | ^ does anybody know | ^ does someone know | ^ any idea > explain
+^ i want to know | ^ i would like to know | ^ i like to know | ^ i need to know | ^ i was wondering | ^ i am wondering | ^ i wonder | ^ i want to understand | ^ i would like to understand > explain
+^ i need to | ^ i want to | ^ i would like to | ^ i am trying to | ^ i have to > how
+^ i need some | ^ i need | ^ i want | ^ i would like > give
+^ give me some | ^ give me a list of | ^ give me | ^ show me | ^ list of | ^ give >
+^ list all | ^ list all the > all
+^ list the | ^ list | ^ name the | ^ name > 
+^ explain if | ^ explain whether | ^ explain me if > whether
+^ explain how to > how
+^ explain > explain
+^ what is the answer to | ^ what is the answer for >
+what is the best place to | what is a good place to | which is the best place to | where is the best place to | where is a good place to > where good place to
+^ steps to | ^ ways to | ^ way to | ^ best way to | ^ best ways to | ^ tips to | ^ the best way to > how
+^ in simple terms | ^ in simple words | ^ in plain english > simple
+in simple terms | in simple words | in layman's terms | in layman terms | in plain english | in plain words > simple
+kannst du mir erklären | können sie mir erklären | erkläre mir | erklär mir | kannst du mir sagen | weißt du >
+peux - tu m'expliquer | pouvez - vous m'expliquer | explique - moi | dis - moi >
+explícame | puedes explicarme | dime >
+wie heißt | wie lautet > was_ ist
+was ist | was sind > was_ ist
+c'est quoi > quel
+est - ce que | est - ce qu' >
+por qué > porqué
+was kann ich tun um | was muss ich tun um > wie
+von wem > wer
+par qui > qui
+quién es el autor de > quién escribió
+ist die einwohnerzahl von > wie viele einwohner hat
+`
