@@ -65,7 +65,7 @@ func RestoreFile(dir string, r io.Reader, check func(path string, thorough bool)
 		if held != nil {
 			defer func() { _ = held.Close() }()
 		}
-		kept = path + ".before-restore"
+		kept = Aside(path, "before-restore")
 		if err := os.Rename(path, kept); err != nil {
 			return "", err
 		}

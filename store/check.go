@@ -67,12 +67,17 @@ func (d *DB) inspect(thorough bool) error {
 	if !errors.As(err, &damaged) {
 		return err
 	}
-	aside := d.Path() + ".damaged-" + time.Now().UTC().Format("20060102T150405.000000000Z")
+	aside := Aside(d.Path(), "damaged")
 	if err := os.Rename(d.Path(), aside); err != nil {
 		return fmt.Errorf("%w; and it cannot be set aside: %w", damaged, err)
 	}
 	d.damage = &Damage{Reason: damaged.Reason, Aside: aside}
 	return nil
+}
+
+// Aside is a name beside path for a file that is set aside. It has the time, so that nothing which was set aside before is lost.
+func Aside(path, why string) string {
+	return path + "." + why + "-" + time.Now().UTC().Format("20060102T150405.000000000Z")
 }
 
 // CheckInChild returns a check for Options that runs exe (this very program) with the given arguments and the path. bbolt panics on

@@ -190,6 +190,7 @@ func (l *Ledger) seal(e *record.Entry, p *pending) error {
 		Kind: e.Kind, Time: e.Time, Flags: e.Flags, Status: e.Status, Tokens: e.Tokens, Cost: e.Cost, Baseline: e.Baseline,
 		Duration: e.Duration, FirstToken: e.FirstToken,
 	}
+	row.Round()
 	if e.RequestID != "" {
 		row.RequestTag = l.tag(e.RequestID)
 	}

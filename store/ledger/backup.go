@@ -142,7 +142,7 @@ func restore(ctx context.Context, dir string, r io.Reader, check func(string, bo
 	path := filepath.Join(dir, vault.FileName)
 	if !vault.SameKeys(path, keys) {
 		if _, err := os.Stat(path); err == nil {
-			kept := path + ".before-restore"
+			kept := store.Aside(path, "before-restore")
 			if err := os.Rename(path, kept); err != nil {
 				return done, err
 			}

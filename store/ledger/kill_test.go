@@ -331,10 +331,14 @@ func TestANewerBackupComesBackAfterAnOlder(t *testing.T) {
 	}
 	appendCalls(t, l, 100, 130)
 	closeAll()
+	kept := map[string]bool{}
 	for i, want := range []struct{ entries, givenUp uint64 }{{51, 80}, {101, 31}} {
 		back, err := ledger.Restore(ctx(t), dir, &backups[i], childCheck(t), ledgertest.Options(dir))
 		if err != nil || back.Entries != want.entries || back.GivenUp != want.givenUp {
 			t.Fatalf("%+v, %v", back, err)
+		}
+		for _, name := range back.Kept {
+			kept[name] = true
 		}
 		l, closeAll = ledgertest.OpenWith(t, dir, storeOptions(), nil)
 		if v := sound(t, l); len(v.Lost) != i+1 || v.Anchored <= want.entries {
@@ -342,6 +346,14 @@ func TestANewerBackupComesBackAfterAnOlder(t *testing.T) {
 		}
 		appendCalls(t, l, 200, 230)
 		closeAll()
+	}
+	for name := range kept {
+		if _, err := os.Stat(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if len(kept) != 2 {
+		t.Errorf("what was here before each restore is kept: %v", kept)
 	}
 	sound(t, ledgertest.Open(t, dir, nil))
 }

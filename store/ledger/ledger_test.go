@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -220,5 +221,37 @@ func TestAfterCloseNothingIsTaken(t *testing.T) {
 	}
 	if err := l.Flush(ctx(t)); !errors.Is(err, ledger.ErrClosed) {
 		t.Errorf("Flush: %v", err)
+	}
+}
+
+// Verify adds up the rows as they were written; the sums were made of the calls as they came.
+func TestSumsOfOddCallsAreThoseOfTheirRows(t *testing.T) {
+	l := ledgertest.Open(t, t.TempDir(), nil)
+	for name, change := range map[string]func(*record.Entry){
+		"first content within a microsecond": func(e *record.Entry) { e.FirstToken = 300 },
+		"a clock that went back":             func(e *record.Entry) { e.Duration, e.FirstToken = -time.Second, -1 },
+		"years":                              func(e *record.Entry) { e.Duration, e.FirstToken = math.MaxInt64, math.MaxInt64 },
+		"parts of microseconds":              func(e *record.Entry) { e.Duration, e.FirstToken = 1999, 1999 },
+		"negative counts": func(e *record.Entry) {
+			e.Tokens = record.Tokens{Input: -7, Output: math.MinInt64, CachedInput: -1, Reasoning: -2}
+		},
+		"huge counts": func(e *record.Entry) {
+			e.Tokens = record.Tokens{Input: math.MaxInt64, Output: 1 << 50, CachedInput: math.MaxInt64}
+		},
+		"more cached than there is":  func(e *record.Entry) { e.Tokens = record.Tokens{Input: 1, Output: 1, CachedInput: 5, Reasoning: 9} },
+		"huge money":                 func(e *record.Entry) { e.Cost, e.Baseline = record.Nano(math.MaxInt64), record.Nano(math.MinInt64) },
+		"a status that there is not": func(e *record.Entry) { e.Status = math.MaxInt },
+		"a negative status":          func(e *record.Entry) { e.Status = -1 },
+		"long ago":                   func(e *record.Entry) { e.Time = time.Unix(-1, 0) },
+		"all flags":                  func(e *record.Entry) { e.Flags = math.MaxUint32 },
+	} {
+		e := ledgertest.Call(1)
+		change(&e)
+		if err := l.AppendStrict(ctx(t), e); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if v := verify(t, l); !v.OK() {
+			t.Fatalf("%s: %v", name, v.Problems)
+		}
 	}
 }

@@ -527,7 +527,8 @@ type headCheck struct {
 	v       *verifier
 	read    tlog.HashReaderFunc
 	good    []goodHead
-	bad     uint64 // smallest size that does not fit; past the end: none
+	bad     uint64    // smallest size that does not fit; past the end: none
+	since   time.Time // when the first of those that do not fit was signed
 	badText string
 	cut     uint64         // largest anchored size beyond the end
 	gave    map[int]uint64 // by place in the list: a restore kept so many entries
@@ -539,6 +540,7 @@ type headCheck struct {
 
 type goodHead struct {
 	size     uint64
+	time     time.Time
 	anchored bool
 }
 
@@ -600,8 +602,11 @@ func (h *headCheck) check(signed []byte, anchored bool) {
 	}
 	hash, err := tlog.TreeHash(int64(head.Size), h.read)
 	if err == nil && hash == head.Hash {
-		h.good = append(h.good, goodHead{head.Size, anchored})
+		h.good = append(h.good, goodHead{head.Size, head.Time, anchored})
 		return
+	}
+	if h.since.IsZero() || head.Time.Before(h.since) {
+		h.since = head.Time
 	}
 	if head.Size < h.bad {
 		h.bad, h.badText = head.Size, "they are not those that were signed on "+stamp(head)
@@ -611,7 +616,7 @@ func (h *headCheck) check(signed []byte, anchored bool) {
 func (h *headCheck) conclude() {
 	v := h.v
 	for _, g := range h.good {
-		if g.size >= h.bad {
+		if g.size >= h.bad || (!h.since.IsZero() && g.time.After(h.since)) {
 			continue // only who rewrote could sign it; it proves nothing
 		}
 		v.out.Signed = max(v.out.Signed, g.size)

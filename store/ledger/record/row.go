@@ -32,6 +32,15 @@ type Row struct {
 	Mark       uint64 // events: the sequence number they speak of
 }
 
+// Round makes the row what it is once written and read again. Sums are made of rows as they come, and verify adds up what was written:
+// a first content within a microsecond counted in the one and not in the other, and a sound ledger looked tampered with.
+func (r *Row) Round() {
+	r.Time = r.Time.Truncate(time.Microsecond)
+	r.Status = int(uint16(r.Status))
+	r.Duration = max(0, r.Duration).Truncate(time.Microsecond)
+	r.FirstToken = max(0, r.FirstToken).Truncate(time.Microsecond)
+}
+
 // appendRow writes version, kind and row. Fixed fields come first so that a filter can skip most rows after 30 bytes.
 func appendRow(b []byte, r *Row) []byte {
 	b = append(b, Version, byte(r.Kind))
