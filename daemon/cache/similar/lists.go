@@ -8,7 +8,7 @@ package similar
 const lightWords = `
 the a an this that these those there here it its itself such so really actually exactly truly very quite rather basically simply pretty
 please kindly thanks thank hi hello hey dear ok okay well oh just currently now presently considered called referred kind sort thing things
-etc also too then else any some certain various several particular specific own personally maybe perhaps especially exist exists ever
+etc also then any some certain various several particular specific own personally maybe perhaps especially exist exists ever
 `
 
 const modals = `
@@ -457,6 +457,7 @@ const kinds = `
 dates: monday mon tuesday tue wednesday wed thursday thu thurs friday fri saturday sat sunday sun january jan february feb march april apr june jun july jul august aug september sep sept october oct november nov december dec today tomorrow yesterday tonight morning noon afternoon evening night midnight day week weekend fortnight month year decade century spring summer autumn winter am pm easter christmas eve ancient medieval modern daily weekly monthly yearly annually annual future past present
 units: metre centimetre millimetre kilometre inch foot yard mile acre hectare litre millilitre centilitre gallon pint quart cup tablespoon teaspoon ounce pound kilogram gram milligram microgram ton tonne celsius fahrenheit kelvin degree minute hour millisecond watt kilowatt volt ampere ohm joule calorie hertz decibel bit byte kilobyte megabyte gigabyte terabyte mbps mpg mph kph psi bar pascal percent dollar euro yen rupee cent yuan franc iu kwh square cubic
 scope: all every each most only least many much few fewer less more first last next previous before after since until over under above below inside outside always sometimes usually often both either neither total average main minor whole part partly fully entire half even enough or maximum minimum during around near up down off out temporary permanent leading trailing same other another new old someone else everyone nobody small big young adult used direct free online offline public private male female electric digital local foreign net gross raw fresh wild organic vegan indoor outdoor empty single married alone together again back early late left right upper lower short long high low hot cold dry wet dead alive
+sense: avoid stop prevent cancel undo resist deny ban block fake pretend former ex almost nearly try want hate let make keep leave escape miss end lose refuse remove delete disable hide lie anti pseudo semi replace against but too else instead restart continue force ask teach
 language: english german french spanish italian portuguese dutch russian chinese mandarin cantonese japanese korean arabic hebrew hindi urdu turkish polish czech greek latin swedish norwegian danish finnish hungarian thai vietnamese swahili zulu welsh irish catalan basque ukrainian
 format: json yaml xml csv html markdown table list bullet poem haiku essay paragraph sentence word story email letter tweet post slide diagram step detail brief short long formal casual simple formula example comment summary outline
 `

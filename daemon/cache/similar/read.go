@@ -18,7 +18,8 @@ type question struct {
 	past     bool
 	finite   bool // past is known
 	content  []word
-	doubt    string
+	advice   bool // how should I, where how do I would nearly do
+	doubts   []string
 }
 
 func read(text string) *question {
@@ -73,6 +74,9 @@ func read(text string) *question {
 		if w.key != "" && w.code {
 			q.codes = append(q.codes, w.key)
 		}
+		if w.shown == "I" && i > 0 && ws[i-1].capped && !ws[i-1].begins && ws[i-1].clause == clause && words.class[ws[i-1].raw] == content {
+			c = content // World War I
+		}
 		proper := w.capped && !w.begins && !titled && w.raw != "i" && (c != content)
 		if proper && c == negation {
 			proper = false
@@ -80,6 +84,9 @@ func read(text string) *question {
 		if n, ok := words.number[w.raw]; ok && !w.quoted && !w.figure {
 			w.key, w.figure = "#"+n, true
 			w.opt = w.raw == "one" && (!w.capped || w.begins)
+		}
+		if named[w.raw] && i+1 < len(ws) && ws[i+1].quoted && !w.quoted {
+			continue // the word "myriad"
 		}
 		switch {
 		case w.quoted, w.code, w.figure, proper, c == content:
@@ -139,7 +146,7 @@ func read(text string) *question {
 				}
 				continue
 			}
-			if generic != "" && sameOne[who] == generic {
+			if generic != "" && (sameOne[who] == generic || generic == "any" && sameOne[who] != "" && sameOne[who] != "they") {
 				continue
 			}
 			q.persons = append(q.persons, who)
@@ -154,14 +161,14 @@ func read(text string) *question {
 			}
 		case c == asking:
 			m := small.means
+			if m == "why" && len(q.types) > 0 && bare(ws, i) {
+				continue // and why?
+			}
 			starts := open && mark == "" || open && len(q.types) == 0
 			switch {
 			case starts && (len(q.types) == 0 || w.begins || m == "why" || m == "how"):
 				if m == "what" && len(q.types) > 0 && !w.begins {
 					continue
-				}
-				if m == "why" && len(q.types) > 0 && bare(ws, i) {
-					continue // and why?
 				}
 				q.types = append(q.types, m)
 				mark = ""
@@ -235,7 +242,10 @@ func subject(ws []word, i int, q *question) (int, string) {
 		j++
 	}
 	if j < len(ws) && ws[j].raw == "to" {
-		return j, "you"
+		return j, "any"
+	}
+	if j < len(ws) && words.class[ws[j].raw] == content && !ws[j].quoted && !ws[j].code {
+		return j - 1, "any" // a way to: how
 	}
 	aux := ""
 	if j < len(ws) && (words.class[ws[j].raw] == doing || words.class[ws[j].raw] == modal) {
@@ -265,7 +275,15 @@ func subject(ws []word, i int, q *question) (int, string) {
 		return i, ""
 	}
 	if words.class[aux] == modal {
-		if m := words.means[aux]; m != "can" && m != "would" {
+		switch m := words.means[aux]; m {
+		case "can", "would":
+		case "should":
+			if words.means[ws[i].raw] == "how" {
+				q.advice = true
+				break
+			}
+			q.modals = append(q.modals, m)
+		default:
 			q.modals = append(q.modals, m)
 		}
 	} else {
@@ -398,6 +416,7 @@ func ways(ws []word) []word {
 }
 
 var (
+	named     = set("word term phrase expression")
 	wayWords  = set("way ways method methods approach technique techniques steps strategy strategies")
 	goodWords = set("best good better great ideal right proper correct possible effective efficient most more top easy simple")
 )

@@ -22,8 +22,8 @@ func contents(p, q *question) string {
 		}
 		w := side.content[i]
 		next := i+1 < len(side.content) && side.content[i+1].clause == w.clause && side.content[i+1].mark == ""
-		if kindOf(&w) == "words" && !w.pair && (w.mark == "" || next) {
-			side.doubt = "words: only one has " + w.shown
+		if kindOf(&w) == "words" && !(w.capped && !words.known[words.stem(w.raw)]) && len(p.types) > 0 && len(q.types) > 0 && !w.pair && (w.mark == "" || next) {
+			side.doubts = append(side.doubts, "words: only one has "+w.shown)
 			if next && side.content[i+1].mark == "" {
 				side.content[i+1].mark = w.mark
 			}
@@ -101,7 +101,7 @@ func spelling(p, q *question, x, y []int) ([]int, []int) {
 	for k := 0; k < len(x); k++ {
 		for n := 0; n < len(y); n++ {
 			v, w := &p.content[x[k]], &q.content[y[n]]
-			if typo(v, w) {
+			if typo(v, w) || derived(v.key, w.key) {
 				v.key = w.key
 				x, y = slices.Delete(x, k, k+1), slices.Delete(y, n, n+1)
 				k--
@@ -156,6 +156,25 @@ func typo(v, w *word) bool {
 	return false
 }
 
+// derived tells whether one is the noun of what the other does: pronounce, pronunciation would be too far, develop, development is.
+func derived(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(a) < 5 {
+		return false
+	}
+	for _, end := range []string{"ment", "ation", "ion", "ance", "ence", "ancy", "al"} {
+		if root, ok := strings.CutSuffix(b, end); ok && len(root) >= 5 && root == a {
+			return true
+		}
+		if root, ok := strings.CutSuffix(b, strings.TrimSuffix(end, "e")); ok && len(root) >= 5 && root == a { // stems have lost their e
+			return true
+		}
+	}
+	return false
+}
+
 func kindOf(w *word) string {
 	switch {
 	case w.code:
@@ -192,17 +211,19 @@ func roles(p, q *question) string {
 	if agree(x, y) {
 		return ""
 	}
-	// Orders that say the same.
-	xs, ys := variants(x), variants(y)
-	for _, v := range xs {
-		for _, w := range ys {
-			if agree(v, w) {
-				return ""
-			}
+	// Orders that say the same. Only one of the two is put into another: what did Plato think of Socrates.
+	for _, v := range variants(x) {
+		if agree(v, y) {
+			return ""
+		}
+	}
+	for _, w := range variants(y) {
+		if agree(x, w) {
+			return ""
 		}
 	}
 	for i := range x {
-		if i < len(y) && (x[i].key != y[i].key || clash(x[i].mark, y[i].mark)) {
+		if i < len(y) && (x[i].key != y[i].key || clash(&x[i], &y[i])) {
 			return differ("roles", around(x, i), around(y, i))
 		}
 	}
@@ -295,7 +316,7 @@ func agree(x, y []word) bool {
 	}
 	same := true
 	for i := range x {
-		if x[i].key != y[i].key || clash(x[i].mark, y[i].mark) || x[i].joined && y[i].tied() || y[i].joined && x[i].tied() {
+		if x[i].key != y[i].key || clash(&x[i], &y[i]) || x[i].joined && y[i].tied() || y[i].joined && x[i].tied() {
 			same = false
 			break
 		}
@@ -329,7 +350,8 @@ func chunks(x []word) []string {
 }
 
 // clash tells whether two prepositions before the same word make it another question.
-func clash(x, y string) bool {
+func clash(v, w *word) bool {
+	x, y := v.mark, w.mark
 	if x == y {
 		return false
 	}
@@ -340,8 +362,10 @@ func clash(x, y string) bool {
 		x, y = y, x
 	}
 	switch x + " " + y {
-	case "from to", "for from", "by from", "about by", "by to", "by for", "about to", "about from", "from with", " from", "by with":
+	case "from to", "for from", "by in", "about for", "about of", "by from", "about by", "by to", "by for", "about to", "about from", "from with", " from", "by with":
 		return true
+	case "from in", "in to": // from Mexico, in Mexico; but: important in making, to make
+		return v.capped || w.capped
 	}
 	return false
 }

@@ -21,7 +21,7 @@ const Threshold = 0.95
 // How much less than the threshold will do, since nothing passes Compare whose words do not agree.
 const (
 	slackAgreed  = 0.12 // all words agree
-	slackDoubted = 0.03 // there is a Doubt
+	slackDoubted = 0.05 // there is a Doubt
 )
 
 // Verdict is what Compare finds.
@@ -62,7 +62,14 @@ func Compare(a, b string) Verdict {
 			return Verdict{Veto: why}
 		}
 	}
-	return Verdict{Doubt: p.doubt + q.doubt}
+	switch doubts := append(p.doubts, q.doubts...); {
+	case len(doubts) == 0:
+		return Verdict{}
+	case len(doubts) > 1 || !slices.Equal(p.persons, q.persons) && !strings.HasPrefix(doubts[0], "person"):
+		return Verdict{Veto: "more than one difference: " + doubts[0]}
+	default:
+		return Verdict{Doubt: doubts[0]}
+	}
 }
 
 func differ(kind, x, y string) string {
@@ -107,6 +114,14 @@ func negations_(p, q *question) string {
 }
 
 func modals_(p, q *question) string {
+	if p.advice != q.advice {
+		p.doubts = append(p.doubts, "modal: only one has should")
+	}
+	if x, y := without(p.modals, q.modals), without(q.modals, p.modals); len(x)+len(y) == 1 && (len(x) == 1 && x[0] == "can" || len(y) == 1 && y[0] == "can") &&
+		len(p.types) > 0 && p.types[0] == "what" && slices.Equal(p.types, q.types) {
+		p.doubts = append(p.doubts, "modal: only one has can") // what is to be done, what can be done
+		return ""
+	}
 	if !slices.Equal(p.modals, q.modals) {
 		return differ("modal", strings.Join(p.modals, " "), strings.Join(q.modals, " "))
 	}
@@ -126,7 +141,7 @@ func persons(p, q *question) string {
 			return ""
 		}
 		if len(who) == 1 && (who[0] == "you" || who[0] == "them" || who[0] == "they") {
-			p.doubt = "person: only one has " + who[0]
+			p.doubts = append(p.doubts, "person: only one has "+who[0])
 			return ""
 		}
 	}
@@ -143,8 +158,13 @@ func types(p, q *question) string {
 	if bare(x) && bare(y) {
 		return ""
 	}
+	best := func(w word) bool { return w.key == words.fold("best") }
+	if len(x) == 1 && len(y) == 1 && (x[0]+y[0] == "wherewhat" || x[0]+y[0] == "whatwhere") && slices.ContainsFunc(p.content, best) && slices.ContainsFunc(q.content, best) {
+		p.doubts = append(p.doubts, "question: where is the best, what is the best")
+		return ""
+	}
 	if n := min(len(x), len(y)); n > 0 && slices.Equal(x[:n], y[:n]) {
-		p.doubt = "question: only one asks twice"
+		p.doubts = append(p.doubts, "question: only one asks twice")
 		return ""
 	}
 	return differ("question", strings.Join(x, " "), strings.Join(y, " "))

@@ -4,20 +4,15 @@ package similar
 const synonyms = `
 remove delete erase eliminate
 fast quick rapid quickly rapidly swift speedy
-big large huge
 biggest largest
 small little tiny
 smallest littlest tiniest
 begin start commence
 finish complete
-stop quit cease
 buy purchase
 fix repair mend
 get obtain acquire receive
-improve enhance
 reduce decrease lower lessen
-increase raise boost
-choose select pick
 show display
 create make generate produce
 use utilize usage
@@ -29,7 +24,6 @@ happen occur
 end ending
 ask inquire
 answer reply respond
-fear phobia afraid
 car automobile auto
 film movie
 photo picture pic image photograph
@@ -47,7 +41,6 @@ cheap inexpensive affordable
 expensive costly pricey
 cost price
 trip journey
-vacation holiday
 shop store
 home house
 salary wage
@@ -81,17 +74,11 @@ important crucial essential vital significant
 difficult hard tough
 easy simple
 easiest simplest
-smart intelligent clever
 stupid dumb
 beautiful gorgeous
 funny humorous hilarious
 rich wealthy
 poor impoverished
-sad unhappy
-happy glad
-angry mad
-tired exhausted
-scared frightened
 famous renowned
 wrong incorrect
 strange weird odd
@@ -105,20 +92,16 @@ difference differ distinction distinguish different
 similarity similar alike
 meaning mean definition define signify
 goal objective aim
-tip advice suggestion
 example instance
 part component
 main major primary chief principal
-good best greatest great nice top finest excellent awesome
 teach educate
 explain describe clarify
 understand comprehend
 think believe
-talk speak
 write compose
 watch view
 live reside inhabit
-die perish
 kill murder slay
 like enjoy
 hate detest
@@ -132,7 +115,6 @@ merge combine
 split divide
 copy duplicate
 check verify
-grow cultivate
 inventor invent
 discoverer discover
 director direct
@@ -146,7 +128,6 @@ laptop notebook
 wifi wireless
 internet web
 website site webpage
-email mail
 password passcode
 electric electrical
 driver driving
@@ -310,7 +291,6 @@ schnell rápido rápidamente
 parcel package
 attractive handsome
 identify recognize
-resign
 meaningless pointless
 location spot
 india indian
@@ -326,13 +306,143 @@ egypt egyptian
 mexico mexican
 israel israeli
 rupee rs inr
+improve enhance increase raise boost
+change modify alter edit
+study learn
+job employment
+career profession
+hire recruit
+pass crack
+advice tip suggestion
+lady woman
+guy man
+dead death die perish
+obese obesity overweight
+thin skinny slim
+angry anger mad
+jealous jealousy
+happy happiness glad
+sad sadness unhappy
+shy shyness
+fear phobia afraid scared frightened scare
+smell odor scent
+bathroom restroom toilet
+couch sofa
+pants trousers
+sweater jumper pullover
+bike bicycle
+motorbike motorcycle
+highway motorway freeway
+railway railroad
+subway metro
+taxi cab
+luggage baggage
+supermarket grocery
+ban forbid prohibit
+attack assault
+army military
+proof evidence
+universe cosmos
+alien extraterrestrial
+region area
+origin source
+amount quantity
+big large huge enormous giant massive
+amazing awesome incredible fantastic wonderful astonishing
+good best greatest great nice top finest excellent
+consequence result outcome
+role function
+feature characteristic property attribute
+step stage phase
+method technique approach
+symptom sign
+cure remedy heal
+senior elderly
+boyfriend bf
+girlfriend gf
+birthday bday
+message msg
+account acct
+laboratory lab
+vocabulary vocab
+biography bio
+specification spec
+documentation docs
+authentication auth
+asynchronous async
+regex regexp
+pointer ptr
+command cmd
+technology tech
+coriander cilantro
+aubergine eggplant
+zucchini courgette
+prawn shrimp
+sunrise dawn
+sunset dusk
+usually normally typically generally
+often frequently
+completely totally entirely
+immediately instantly
+hide conceal
+stop quit cease
+sick ill unwell
+holiday vacation
+clever smart intelligent
+tired exhausted
+speak talk
+pick choose select
+grow cultivate
+hurt injure
+injury wound
+accident mishap
+gift present
+dress outfit
+shoe footwear
+glasses spectacles
+jewel gem
+forest woods
 `
 
 // phrases are read before anything else: what stands before > becomes what stands after it. | separates alternatives, ^ is where a
 // sentence begins (greetings do not count).
 const phrases = `
 get rid of > remove
+the state of | the city of | the country of | the town of >
 learn more about > learn about
+start learning | begin learning | start to learn | get started with | get started learning | learning how to > learn
+learn how to > learn
+start preparing | begin preparing > prepare
+make money | making money > earn money
+makes money > earn money
+reduce weight | weight loss | losing weight | loose weight | drop weight > lose weight
+weight gain | put on weight | putting on weight | increase weight > gain weight
+fall asleep | go to sleep | get to sleep > sleep
+from the beginning | from the ground up > scratch
+hair loss | hair fall | losing hair > hairloss
+get better at > improve
+become better at > improve
+mind blowing | mindblowing > amazing
+at the same time > simultaneously
+close to | next to > near
+the same as > same
+work out | working out > exercise
+give up | giving up > stop
+keep from > prevent
+come from > origin
+pass away | passed away > die
+grow up > mature
+wake up | get up > wake
+hang out > meet
+break up with > separate
+back up > backup
+log in | sign in | log on > login
+log out | sign out | log off > logout
+look like > resemble
+in real life | in practice > practically
+on time > punctual
+all the time > always
+a couple of > couple
 know more about > know about
 travel to > visit
 every one > everyone

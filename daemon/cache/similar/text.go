@@ -118,13 +118,17 @@ func split(out []word, chunk string, code bool) []word {
 		s := strings.TrimSuffix(chunk, "()")
 		return append(out, word{raw: s, shown: chunk, key: s, code: true})
 	}
+	minus := len(chunk) > 1 && (chunk[0] == '-' || strings.HasPrefix(chunk, "−")) && strings.ContainsAny(chunk[1:min(len(chunk), 4)], "0123456789")
 	for chunk != "" {
 		r, n := utf8.DecodeRuneInString(chunk)
 		var end int
 		switch {
 		case unicode.IsDigit(r):
 			end = numberEnd(chunk)
-			digits := strings.ReplaceAll(chunk[:end], ",", "")
+			digits := thousands(chunk[:end])
+			if minus {
+				digits, minus = "-"+digits, false
+			}
 			digits = strings.TrimSuffix(strings.TrimSuffix(digits, ".00"), ".0")
 			rest := chunk[end:]
 			switch l := strings.ToLower(rest); {
@@ -141,7 +145,7 @@ func split(out []word, chunk string, code bool) []word {
 			if code {
 				out[len(out)-1].shown = s
 			}
-		case r == '-' || r == '–' || r == '—' || r == '/' || r == '.' || r == ',' || r == ':' || r == '(' || r == ')' || r == '?' || r == '!' || r == '\'' || r == '’':
+		case r == '-' || r == '−' || r == '–' || r == '—' || r == '/' || r == '.' || r == ',' || r == ':' || r == '(' || r == ')' || r == '?' || r == '!' || r == '\'' || r == '’':
 			end = n
 			if len(chunk) == n && (r == '/' || code) {
 				out = append(out, word{raw: chunk, shown: chunk, key: chunk, code: true})
@@ -255,6 +259,17 @@ func numberEnd(s string) int {
 		_, i = utf8.DecodeRuneInString(s)
 	}
 	return i
+}
+
+// thousands takes the commas out of 1,000,000; in 1,5 it stays.
+func thousands(s string) string {
+	groups := strings.Split(s, ",")
+	for _, g := range groups[1:] {
+		if len(g) < 3 || len(g) > 3 && g[3] != '.' {
+			return s
+		}
+	}
+	return strings.Join(groups, "")
 }
 
 func wordEnd(s string) int {
