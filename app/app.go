@@ -113,7 +113,7 @@ With no config at all it fronts Ollama on its usual port.`,
 	f.StringVar(&e.configFlag, "config", "", "config file (default: corral.yaml in the user's config folder; $CORRAL_CONFIG)")
 	f.StringVar(&e.dataFlag, "data-dir", "", "data folder (default: corral in the user's data folder; $CORRAL_DATA_DIR)")
 	f.StringVar(&e.url, "url", "", "address of a running Corral (default: where the one with this data folder listens)")
-	root.AddCommand(e.serve(), e.status(), e.audit(), e.usage(), e.keys(), e.secrets(), e.breaker(), e.backup(), e.restore(), e.configCommand(), e.doctor(), e.version())
+	root.AddCommand(e.serve(), e.status(), e.audit(), e.usage(), e.keys(), e.secrets(), e.breaker(), e.backup(), e.restore(), e.configCommand(), e.doctor(), e.cache(), e.version())
 	return root
 }
 

@@ -56,6 +56,7 @@ func read(text string) *question {
 		be      = -1   // the clause with a form of be
 		open    = true // no content in this clause yet
 		fresh   = true // nothing but fillers in it
+		fronted int    // so many words are the object of what follows
 		justBe  bool   // a form of be went right before
 		pair    bool   // and, or went before
 		clause  = -1
@@ -122,6 +123,9 @@ func read(text string) *question {
 			}
 			q.past = q.past || w.raw == "had"
 		case c == being, c == doing:
+			if c == doing && i+1 < len(ws) && words.class[ws[i+1].raw] == pronoun && len(q.types) == 1 && q.types[0] == "what" && len(q.content) > 0 && fronted == 0 {
+				fronted = len(q.content)
+			}
 			if words.past[w.raw] {
 				q.past = true
 			}
@@ -196,6 +200,13 @@ func read(text string) *question {
 	if neg != "" {
 		q.nots = append(q.nots, neg)
 	}
+	if c := q.content; fronted > 0 && fronted < len(c) {
+		// What languages do people speak: they speak languages.
+		verb := c[fronted]
+		copy(c[1:fronted+1], c[:fronted])
+		c[0] = verb
+	}
+	q.content = dates(q.content)
 	if len(q.types) > 0 && q.types[0] == "how" {
 		// How can I, how could one, how do you: all the same.
 		q.modals = slices.DeleteFunc(q.modals, func(m string) bool { return m == "can" || m == "would" })
@@ -217,6 +228,39 @@ func read(text string) *question {
 	q.persons = slices.Compact(q.persons)
 	return q
 }
+
+// dates writes 4 July and 4th July as July 4.
+func dates(c []word) []word {
+	for i := range c {
+		if !months[c[i].key] {
+			continue
+		}
+		day := func(j int) bool {
+			if j < 0 || j >= len(c) || !c[j].figure || len(c[j].key) > 5 {
+				return false
+			}
+			for _, end := range []string{"st", "nd", "rd", "th"} {
+				c[j].key = strings.TrimSuffix(c[j].key, end)
+			}
+			return len(c[j].key) <= 3
+		}
+		if day(i - 1) {
+			c[i-1], c[i] = c[i], c[i-1]
+			c[i-1].mark, c[i].mark = c[i].mark, c[i-1].mark
+		} else {
+			day(i + 1)
+		}
+	}
+	return c
+}
+
+var months = func() map[string]bool {
+	m := map[string]bool{}
+	for name := range strings.FieldsSeq("january february march april june july august september october november december") {
+		m[words.fold(name)] = true
+	}
+	return m
+}()
 
 // sameOne is the subject that a pronoun goes with.
 var sameOne = map[string]string{"i": "i", "me": "i", "my": "i", "you": "you", "your": "you", "we": "we", "us": "we", "our": "we", "they": "they", "them": "they", "their": "they"}

@@ -20,8 +20,8 @@ const Threshold = 0.95
 
 // How much less than the threshold will do, since nothing passes Compare whose words do not agree.
 const (
-	slackAgreed  = 0.12 // all words agree
-	slackDoubted = 0.05 // there is a Doubt
+	slackAgreed  = 0.15 // all words agree
+	slackDoubted = 0.07 // there is a Doubt
 )
 
 // Verdict is what Compare finds.
@@ -42,10 +42,13 @@ func Decide(a, b string, cosine float64) (hit bool, veto string) {
 // DecideAt is Decide with another threshold.
 func DecideAt(threshold float64, a, b string, cosine float64) (hit bool, veto string) {
 	v := Compare(a, b)
-	if v.Doubt != "" {
-		return v.Veto == "" && cosine >= threshold-slackDoubted, v.Veto
+	switch {
+	case v.Veto != "" || cosine < threshold-slackAgreed:
+		return false, v.Veto
+	case v.Doubt != "" && cosine < threshold-slackDoubted:
+		return false, v.Doubt
 	}
-	return v.Veto == "" && cosine >= threshold-slackAgreed, v.Veto
+	return true, ""
 }
 
 // Compare reads two questions. It is symmetric, needs no model and takes some ten microseconds.
@@ -140,7 +143,7 @@ func persons(p, q *question) string {
 		if !slices.ContainsFunc(who, func(w string) bool { return !own(w) }) {
 			return ""
 		}
-		if len(who) == 1 && (who[0] == "you" || who[0] == "them" || who[0] == "they") {
+		if len(who) == 1 && (who[0] == "you" || who[0] == "them" || who[0] == "they" || who[0] == "their") {
 			p.doubts = append(p.doubts, "person: only one has "+who[0])
 			return ""
 		}

@@ -1,0 +1,236 @@
+package app
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/ollama/ollama/api"
+	"github.com/spf13/cobra"
+
+	"corral/daemon/cache/similar"
+	"corral/daemon/config"
+)
+
+func (e *env) cache() *cobra.Command {
+	c := &cobra.Command{
+		Use: "cache", Short: "Why two questions would share an answer, or not",
+		Example: `  corral cache explain "How do I reset my router?" "How can I reset my router?"
+  corral cache explain --jsonl < pairs.jsonl`,
+	}
+	c.AddCommand(e.cacheExplain())
+	return c
+}
+
+// alike is what explain says of a pair.
+type alike struct {
+	Hit        bool    `json:"hit"`
+	Similarity float64 `json:"similarity"` // cosine, -1 to 1
+	Veto       string  `json:"veto"`       // empty: none
+}
+
+func (e *env) cacheExplain() *cobra.Command {
+	var jsonl bool
+	var model, server string
+	var threshold float64
+	c := e.asJSON(&cobra.Command{
+		Use: "explain [QUESTION QUESTION]", Short: "Say whether two questions are alike enough to share an answer",
+		Long: `Say whether two questions are alike enough to share an answer: how near each other they are, by an embedding
+model at Ollama, and what in their words speaks against it. Corral need not be running.
+
+With --jsonl it reads lines such as {"a": "a question", "b": "another"} and prints a line for each:
+{"hit": false, "similarity": 0.97, "veto": "numbers: 12, not 20"}.`,
+		Example: `  corral cache explain "Is it safe to eat raw eggs?" "Is it unsafe to eat raw eggs?"
+  corral cache explain --jsonl < pairs.jsonl > verdicts.jsonl`,
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case jsonl && len(args) > 0:
+				return errors.New("with --jsonl the questions come from standard input, not from the command line")
+			case !jsonl && len(args) != 2:
+				return fmt.Errorf("two questions are needed, each in quotes, not %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			x, err := e.explainer(model, server)
+			if err != nil {
+				return err
+			}
+			if c.Flags().Changed("threshold") {
+				if !(threshold > 0 && threshold <= 1) {
+					return fmt.Errorf("--threshold %v is out of range; use a number over 0 and up to 1, such as 0.95", threshold)
+				}
+				x.threshold = threshold
+			}
+			if jsonl {
+				return x.lines(c.Context(), e.in, e.out)
+			}
+			found, err := x.explain(c.Context(), [][2]string{{args[0], args[1]}})
+			if err != nil {
+				return err
+			}
+			if e.json {
+				return e.print(found[0])
+			}
+			e.tellAlike(found[0], x.threshold)
+			return nil
+		},
+	})
+	f := c.Flags()
+	f.BoolVar(&jsonl, "jsonl", false, `read {"a","b"} lines from standard input and print a line for each`)
+	f.StringVar(&model, "model", "", "embedding model (default: cache.similar.model of the config, or all-minilm)")
+	f.StringVar(&server, "ollama", "", "address of an Ollama (default: the first one of the config)")
+	f.Float64Var(&threshold, "threshold", 0, "cosine from which questions are alike (default: cache.similar.threshold of the config)")
+	return c
+}
+
+func (e *env) tellAlike(a alike, threshold float64) {
+	switch {
+	case a.Hit:
+		fmt.Fprintf(e.out, "They may share an answer.\nSimilarity: %.4f (threshold %v)\n", a.Similarity, threshold)
+	case a.Veto != "":
+		fmt.Fprintf(e.out, "They must not share an answer.\nSimilarity: %.4f (threshold %v)\nVeto:       %s\n", a.Similarity, threshold, a.Veto)
+	default:
+		fmt.Fprintf(e.out, "They are not near enough to share an answer.\nSimilarity: %.4f (threshold %v)\n", a.Similarity, threshold)
+	}
+}
+
+// explainer embeds questions and judges them.
+type explainer struct {
+	api       *api.Client
+	server    string
+	model     string
+	threshold float64
+}
+
+func (e *env) explainer(model, server string) (*explainer, error) {
+	conf, _, err := config.NewSource(e.configFlag, nil).Load()
+	if err != nil {
+		return nil, err
+	}
+	x := &explainer{model: first(model, conf.Cache.Similar.Model, "all-minilm"), threshold: conf.Cache.Similar.Threshold, server: server}
+	if x.server == "" {
+		for _, p := range conf.Providers {
+			if p.Kind == config.KindOllama {
+				x.server = p.URL
+				break
+			}
+		}
+	}
+	if x.server == "" {
+		return nil, errors.New("the config has no provider of kind ollama; name a server with --ollama http://127.0.0.1:11434")
+	}
+	if !strings.Contains(x.server, "://") {
+		x.server = "http://" + x.server
+	}
+	base, err := url.Parse(x.server)
+	if err != nil || base.Host == "" {
+		return nil, fmt.Errorf("--ollama %q is no address; it should look like http://127.0.0.1:11434", server)
+	}
+	x.api = api.NewClient(base, &http.Client{Transport: &http.Transport{Proxy: nil}})
+	return x, nil
+}
+
+// pairsAtOnce is how many pairs are embedded in one request.
+const pairsAtOnce = 64
+
+// lines explains the pairs of a stream, some at a time, so that it may be of any length.
+func (x *explainer) lines(ctx context.Context, in io.Reader, out io.Writer) error {
+	r := bufio.NewReader(in)
+	w := bufio.NewWriter(out)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for n, done := 0, false; !done; {
+		var pairs [][2]string
+		for len(pairs) < pairsAtOnce && !done {
+			line, err := r.ReadBytes('\n')
+			if err != nil && err != io.EOF {
+				return fmt.Errorf("read standard input: %w", err)
+			}
+			done = err == io.EOF
+			n++
+			if len(bytes.TrimSpace(line)) == 0 {
+				continue
+			}
+			var p struct{ A, B *string }
+			if err := json.Unmarshal(line, &p); err != nil {
+				return fmt.Errorf("line %d: %w", n, err)
+			}
+			if p.A == nil || p.B == nil {
+				return fmt.Errorf(`line %d has no "a" or no "b"; a line is {"a": "a question", "b": "another"}`, n)
+			}
+			pairs = append(pairs, [2]string{*p.A, *p.B})
+		}
+		found, err := x.explain(ctx, pairs)
+		if err != nil {
+			return err
+		}
+		for i := range found {
+			if err := enc.Encode(found[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *explainer) explain(ctx context.Context, pairs [][2]string) ([]alike, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	at := map[string]int{}
+	var texts []string
+	for _, p := range pairs {
+		for _, t := range p {
+			if _, known := at[t]; !known {
+				at[t] = len(texts)
+				texts = append(texts, t)
+			}
+		}
+	}
+	reply, err := x.api.Embed(ctx, &api.EmbedRequest{Model: x.model, Input: texts})
+	var status api.StatusError
+	switch {
+	case errors.As(err, &status) && status.StatusCode == http.StatusNotFound:
+		return nil, fmt.Errorf("%s has no model %q; get it with `ollama pull %s`, or name another with --model", x.server, x.model, x.model)
+	case errors.As(err, &status):
+		return nil, fmt.Errorf("embed with %s at %s: %w (is it an embedding model? `ollama pull all-minilm` gets one)", x.model, x.server, err)
+	case err != nil && ctx.Err() == nil:
+		return nil, fmt.Errorf("no Ollama answers at %s; start it with `ollama serve`, or name another with --ollama: %w", x.server, err)
+	case err != nil:
+		return nil, err
+	case len(reply.Embeddings) != len(texts):
+		return nil, fmt.Errorf("%s gave %d vectors for %d texts", x.server, len(reply.Embeddings), len(texts))
+	}
+	out := make([]alike, len(pairs))
+	for i, p := range pairs {
+		cos := cosine(reply.Embeddings[at[p[0]]], reply.Embeddings[at[p[1]]])
+		hit, veto := similar.DecideAt(x.threshold, p[0], p[1], cos)
+		out[i] = alike{hit, math.Round(cos*1e6) / 1e6, veto}
+	}
+	return out, nil
+}
+
+// cosine of two vectors; 0 when one is nothing.
+func cosine(a, b []float32) float64 {
+	var dot, aa, bb float64
+	for i := range min(len(a), len(b)) {
+		x, y := float64(a[i]), float64(b[i])
+		dot, aa, bb = dot+x*y, aa+x*x, bb+y*y
+	}
+	if aa == 0 || bb == 0 {
+		return 0
+	}
+	return dot / math.Sqrt(aa*bb)
+}
