@@ -17,5 +17,8 @@ func freezeGroup(p *os.Process, on bool) bool {
 		sig = syscall.SIGSTOP
 	}
 	syscall.Kill(-p.Pid, sig)
+	if on {
+		awaitFrozen(p.Pid)
+	}
 	return true
 }
