@@ -8,18 +8,19 @@ import (
 
 // question is what a text says once all is folded away that changes no answer.
 type question struct {
-	language string
-	types    []string // how, why, what, ...: one a clause that has it
-	modals   []string // sorted
-	persons  []string // sorted
-	nots     []string // negations with the word they are before, in order
-	codes    []string
-	quotes   string
-	past     bool
-	finite   bool // past is known
-	content  []word
-	advice   bool // how should I, where how do I would nearly do
-	doubts   []string
+	language  string
+	types     []string // how, why, what, ...: one a clause that has it
+	modals    []string // sorted
+	persons   []string // sorted
+	nots      []string // negations with the word they are before, in order
+	notsShown []string
+	codes     []string
+	quotes    string
+	past      bool
+	finite    bool // past is known
+	content   []word
+	advice    bool // how should I, where how do I would nearly do
+	doubts    []string
 }
 
 func read(text string) *question {
@@ -102,6 +103,7 @@ func read(text string) *question {
 			w.opt = w.opt || words.optional[w.key] && !w.quoted && !w.code
 			if neg != "" {
 				q.nots = append(q.nots, neg+" "+w.key)
+				q.notsShown = append(q.notsShown, neg+" "+w.shown)
 				neg = ""
 			}
 			if be == clause && (strings.HasSuffix(w.raw, "ed") || words.part[w.raw]) {
@@ -157,10 +159,12 @@ func read(text string) *question {
 		case c == negation:
 			if neg != "" {
 				q.nots = append(q.nots, neg)
+				q.notsShown = append(q.notsShown, neg)
 			}
 			neg = small.means
 			if w.shown == "n't" && open && i > 0 {
 				q.nots = append(q.nots, neg+" *") // why doesn't it: of the whole clause
+				q.notsShown = append(q.notsShown, neg)
 				neg = ""
 			}
 		case c == asking:
@@ -199,6 +203,7 @@ func read(text string) *question {
 	}
 	if neg != "" {
 		q.nots = append(q.nots, neg)
+		q.notsShown = append(q.notsShown, neg)
 	}
 	if c := q.content; fronted > 0 && fronted < len(c) {
 		// What languages do people speak: they speak languages.
@@ -221,6 +226,9 @@ func read(text string) *question {
 		if k := q.content[i].key; where && (k == words.fold("find") || k == words.fold("get") || k == words.fold("buy")) {
 			q.content[i].key = "get"
 		}
+	}
+	if len(q.types) == 1 && q.types[0] == "how" && slices.ContainsFunc(q.content, func(w word) bool { return w.key == words.fold("difference") }) {
+		q.types[0] = "what" // how do they differ
 	}
 	slices.Sort(q.modals)
 	slices.Sort(q.persons)

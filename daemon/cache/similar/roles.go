@@ -362,7 +362,7 @@ func clash(v, w *word) bool {
 		x, y = y, x
 	}
 	switch x + " " + y {
-	case "from to", "for from", "by in", "about for", "about of", "by from", "about by", "by to", "by for", "about to", "about from", "from with", " from", "by with":
+	case "from to", "for from", "by in", "about for", "by from", "about by", "by to", "by for", "about to", "about from", "from with", " from", "by with":
 		return true
 	case "from in", "in to": // from Mexico, in Mexico; but: important in making, to make
 		return v.capped || w.capped

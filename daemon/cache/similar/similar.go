@@ -111,7 +111,7 @@ func literals(p, q *question) string {
 func negations_(p, q *question) string {
 	if !slices.Equal(p.nots, q.nots) && !(len(p.nots) == 1 && len(q.nots) == 1 && (p.nots[0] == "not *" || q.nots[0] == "not *") &&
 		strings.HasPrefix(p.nots[0], "not ") && strings.HasPrefix(q.nots[0], "not ")) {
-		return differ("negation", strings.Join(p.nots, " "), strings.Join(q.nots, " "))
+		return differ("negation", strings.Join(p.notsShown, " "), strings.Join(q.notsShown, " "))
 	}
 	return ""
 }
@@ -143,7 +143,7 @@ func persons(p, q *question) string {
 		if !slices.ContainsFunc(who, func(w string) bool { return !own(w) }) {
 			return ""
 		}
-		if len(who) == 1 && (who[0] == "you" || who[0] == "them" || who[0] == "they" || who[0] == "their") {
+		if len(who) == 1 && (who[0] == "you" || who[0] == "them" || who[0] == "they") {
 			p.doubts = append(p.doubts, "person: only one has "+who[0])
 			return ""
 		}

@@ -38,7 +38,7 @@ teenager teen adolescent
 illness disease sickness
 medicine medication
 cheap inexpensive affordable
-expensive costly pricey
+expensive pricey
 cost price
 trip journey
 shop store
@@ -186,8 +186,7 @@ prison jail
 road street
 carpet rug
 video clip
-document doc
-probability chance likelihood odds
+probability chance likelihood
 statistic stats
 confident confidence
 motivate motivation
@@ -219,7 +218,6 @@ nearly almost
 everyone everybody
 anyone anybody
 someone somebody
-yearly annually annual
 cry weep
 find locate
 stay remain
@@ -238,14 +236,12 @@ decide decision
 recommend suggest
 compare comparison
 worth worthwhile
-attract attractive
 each all every
 monday mon
 tuesday tue tues
 wednesday wed
 thursday thu thur thurs
 friday fri
-saturday sat
 sunday sun
 january jan
 february feb
@@ -367,7 +363,7 @@ laboratory lab
 vocabulary vocab
 biography bio
 specification spec
-documentation docs
+document doc docs documentation
 authentication auth
 asynchronous async
 regex regexp
@@ -380,9 +376,7 @@ zucchini courgette
 prawn shrimp
 sunrise dawn
 sunset dusk
-usually normally typically generally
 often frequently
-completely totally entirely
 immediately instantly
 hide conceal
 stop quit cease
@@ -493,7 +487,7 @@ free of charge > free
 for the first time > 1st
 for example | for instance | e.g. >
 in general | in particular | in fact | after all | at all | of all time >
-in the world | on earth | on the planet | of the world > world
+in the world | on earth | on the planet | of the world > in world
 the world's | world's > world
 human beings | human being > human
 united states of america | united states | the states | u.s.a. | u.s. | u.s.a | u.s > usa

@@ -137,7 +137,11 @@ func split(out []word, chunk string, code bool) []word {
 			case l == "st" || l == "nd" || l == "rd" || l == "th":
 				digits, end = digits+strings.ToLower(rest), len(chunk)
 			}
-			out = append(out, word{raw: digits, shown: chunk[:end], key: "#" + digits, figure: true})
+			shown := chunk[:end]
+			if digits[0] == '-' {
+				shown = "-" + shown
+			}
+			out = append(out, word{raw: digits, shown: shown, key: "#" + digits, figure: true})
 		case unicode.IsLetter(r):
 			end = wordEnd(chunk)
 			s := chunk[:end]

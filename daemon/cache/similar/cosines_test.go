@@ -1,0 +1,131 @@
+package similar
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io/fs"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/ollama/ollama/api"
+
+	"corral/testkit"
+)
+
+var update = flag.Bool("update", false, "write the cosines of testdata/near.jsonl anew, from a real Ollama")
+
+// The cosines in testdata are those that all-MiniLM-L6-v2 gives at a real Ollama. It needs CORRAL_TEST_OLLAMA, and the model in
+// the folder that CORRAL_TEST_MODELS names, which testkit/ollama/real-models.sh fills. With -update it writes them; and when
+// ../shared/pairs is beside the project, it measures on those pairs too.
+func TestCosines(t *testing.T) {
+	dir := os.Getenv("CORRAL_TEST_MODELS")
+	if dir == "" {
+		t.Skip("CORRAL_TEST_MODELS is not set: run testkit/ollama/real-models.sh DIR all-minilm, then export CORRAL_TEST_MODELS=DIR")
+	}
+	ollama := testkit.EmptyOllama(t)
+	if out := testkit.OllamaCLI(t, ollama.Addr, "create", "all-minilm", "-f", filepath.Join(dir, "all-minilm", "Modelfile")); out.Err != nil {
+		t.Fatalf("ollama create all-minilm: %v\n%s", out.Err, out.Stderr)
+	}
+	base, err := url.Parse(ollama.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := api.NewClient(base, http.DefaultClient)
+
+	pairs := near(t)
+	made := cosines(t, c, pairs)
+	for i := range pairs {
+		if math.Abs(made[i]-pairs[i].Cosine) > 0.005 && !*update {
+			t.Errorf("%q, %q: cosine %.4f, the file says %.4f", pairs[i].A, pairs[i].B, made[i], pairs[i].Cosine)
+		}
+		pairs[i].Cosine = math.Round(made[i]*1e4) / 1e4
+	}
+	if *update {
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		for _, p := range pairs {
+			if err := enc.Encode(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.WriteFile(nearFile, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	public := publicPairs(t)
+	if public == nil {
+		return
+	}
+	hits, right, same := 0, 0, 0
+	for i, cosine := range cosines(t, c, public) {
+		hit, _ := Decide(public[i].A, public[i].B, cosine)
+		hits += count(hit)
+		right += count(hit && public[i].Same)
+		same += count(public[i].Same)
+	}
+	precision, recall := float64(right)/float64(hits), float64(right)/float64(same)
+	t.Logf("public pairs: precision %.3f, recall %.3f (%d hits, %d of them labelled the same)", precision, recall, hits, right)
+	if precision < 0.95 || recall < 0.22 {
+		t.Error("want precision 0.95 and recall 0.22")
+	}
+}
+
+func publicPairs(t *testing.T) []pair {
+	f, err := os.Open("../../../../shared/pairs/pairs.dev.jsonl.gz")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []pair
+	for s := bufio.NewScanner(z); s.Scan(); {
+		var p pair
+		if err := json.Unmarshal(s.Bytes(), &p); err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func cosines(t *testing.T, c *api.Client, pairs []pair) []float64 {
+	t.Helper()
+	out := make([]float64, 0, len(pairs))
+	for len(pairs) > 0 {
+		n := min(32, len(pairs))
+		var texts []string
+		for _, p := range pairs[:n] {
+			texts = append(texts, p.A, p.B)
+		}
+		reply, err := c.Embed(t.Context(), &api.EmbedRequest{Model: "all-minilm", Input: texts})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			var dot, aa, bb float64
+			for k, x := range reply.Embeddings[2*i] {
+				y := reply.Embeddings[2*i+1][k]
+				dot, aa, bb = dot+float64(x*y), aa+float64(x*x), bb+float64(y*y)
+			}
+			out = append(out, dot/math.Sqrt(aa*bb))
+		}
+		pairs = pairs[n:]
+	}
+	return out
+}
