@@ -10,16 +10,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"corral/app/desktop"
 	"corral/daemon"
 	"corral/daemon/client"
 	"corral/daemon/config"
+	"corral/daemon/origin"
 	"corral/store"
 )
 
@@ -41,6 +41,9 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := untilSignal()
 	defer stop()
 	root := e.root()
+	if len(args) == 0 && desktop.Built && config.Display() {
+		args = []string{"desktop"} // who starts it from a menu or a folder wants to see something
+	}
 	root.SetArgs(args)
 	root.SetIn(in)
 	root.SetOut(out)
@@ -113,7 +116,12 @@ With no config at all it fronts Ollama on its usual port.`,
 	f.StringVar(&e.configFlag, "config", "", "config file (default: corral.yaml in the user's config folder; $CORRAL_CONFIG)")
 	f.StringVar(&e.dataFlag, "data-dir", "", "data folder (default: corral in the user's data folder; $CORRAL_DATA_DIR)")
 	f.StringVar(&e.url, "url", "", "address of a running Corral (default: where the one with this data folder listens)")
-	root.AddCommand(e.serve(), e.status(), e.audit(), e.usage(), e.keys(), e.secrets(), e.breaker(), e.backup(), e.restore(), e.configCommand(), e.doctor(), e.cache(), e.version())
+	root.AddCommand(e.serve(), e.status(), e.ask(), e.health(), e.audit(), e.events(), e.log(), e.usage(), e.slo(), e.keys(), e.secrets(), e.breaker(), e.outage(), e.explain(), e.providers(), e.pause(), e.resume(), e.backup(), e.restore(), e.configCommand(), e.doctor(), e.cache(), e.models(), e.ui(), e.desktop(), e.autostart(), e.version())
+	root.InitDefaultCompletionCmd() // a group as well
+	for _, c := range root.Commands() {
+		refuseUnknown(c)
+	}
+	root.SetFlagErrorFunc(wrongFlag)
 	return root
 }
 
@@ -142,12 +150,7 @@ func (e *env) version() *cobra.Command {
 	return e.asJSON(&cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			v := struct {
-				Version  string `json:"version"`
-				Commit   string `json:"commit,omitempty"`
-				Go       string `json:"go"`
-				Platform string `json:"platform"`
-			}{version, commit(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			v := origin.Read(version)
 			if e.json {
 				return e.print(v)
 			}
@@ -155,17 +158,4 @@ func (e *env) version() *cobra.Command {
 			return nil
 		},
 	})
-}
-
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	return ""
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -33,7 +34,7 @@ func (f *auditFilter) add(c *cobra.Command, last int) {
 	fs.StringVar(&f.since, "since", "", "calls from this time on: 2h, 30d, 2026-01-31, or a full time")
 	fs.StringVar(&f.until, "until", "", "calls before this time")
 	fs.StringVar(&f.request, "request", "", "request id")
-	fs.StringVar(&f.caller, "caller", "", "id of an app key")
+	fs.StringVar(&f.caller, "caller", "", "name or id of an app key, operator or page (who asked otherwise: --user, --app)")
 	fs.StringVar(&f.user, "user", "", "user (Corral-User)")
 	fs.StringVar(&f.app, "app", "", "app (Corral-App)")
 	fs.StringVar(&f.model, "model", "", "model asked for or answering")
@@ -100,7 +101,7 @@ func (e *env) audit() *cobra.Command {
   corral audit export --since 30d --format ocsf -o calls.jsonl
   corral audit prove req_1a2b > proof.json
   corral audit verify --proof proof.json --key corral+...
-  corral audit erase --user alice`,
+  corral audit erase --user alice --yes`,
 	}
 	c.AddCommand(e.auditTail(), e.auditShow(), e.auditVerify(), e.auditExport(), e.auditProve(), e.auditErase(), e.auditRetain(), e.auditRotate(), e.auditStatus())
 	return c
@@ -129,7 +130,7 @@ func (e *env) auditTail() *cobra.Command {
 				return nil
 			}
 			if !e.json {
-				fmt.Fprintln(w, "NO\tTIME\tREQUEST\tCALLER\tMODEL\tPROVIDER\tSTATUS\tMS\tTOKENS\tCOST\tFLAGS")
+				fmt.Fprintln(w, "NO\tTIME\tREQUEST\tWHO\tMODEL\tPROVIDER\tSTATUS\tMS\tTOKENS\tCOST\tFLAGS")
 			}
 			if follow {
 				if err := w.Flush(); err != nil {
@@ -166,19 +167,10 @@ func entryLine(w io.Writer, x *record.Entry) {
 		fmt.Fprintf(w, "%d\t%s\t-\t-\t-\t-\t-\t-\t-\t-\t%s %s\n", x.Seq, x.Time.Local().Format(time.DateTime), x.Kind, x.Note)
 		return
 	}
-	who := first(x.User, x.Caller, x.App, "-")
-	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s/%s\t%s\t%s\n", x.Seq, x.Time.Local().Format(time.DateTime), first(x.RequestID, "-"), who,
-		first(x.ModelAnswered, x.ModelAsked, "-"), first(x.Provider, "-"), x.Status, float64(x.Duration.Microseconds())/1000,
+	who := cmp.Or(x.User, x.Caller, x.App, "-")
+	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s/%s\t%s\t%s\n", x.Seq, x.Time.Local().Format(time.DateTime), cmp.Or(x.RequestID, "-"), who,
+		cmp.Or(x.ModelAnswered, x.ModelAsked, "-"), cmp.Or(x.Provider, "-"), x.Status, float64(x.Duration.Microseconds())/1000,
 		count(x.Tokens.Input), count(x.Tokens.Output), money(x.Cost), strings.Join(x.Flags.Names(), ","))
-}
-
-func first(s ...string) string {
-	for _, v := range s {
-		if v != "" {
-			return v
-		}
-	}
-	return ""
 }
 
 func count(n int64) string {
@@ -239,7 +231,11 @@ func (e *env) auditStatus() *cobra.Command {
 			fmt.Fprintf(w, "Ledger\t%s\nPublic key\t%s\nTop key\t%s\nSigning key\t%s\n", s.Origin, s.PublicKey, s.TopKey, s.SigningKey)
 			fmt.Fprintf(w, "Entries\t%d (next is #%d)\nSize\t%s entries, %s texts, %s file\n", s.Entries, s.Next, size(s.EntryBytes), size(s.ContentBytes), size(uint64(s.FileBytes)))
 			for _, a := range s.Anchors {
-				fmt.Fprintf(w, "Anchor\t%s, has seen %d entries %s\n", a.Name, a.Size, a.Error)
+				fails := ""
+				if a.Error != "" {
+					fails = "; fails: " + a.Error
+				}
+				fmt.Fprintf(w, "Anchor\t%s, has seen %d entries%s\n", a.Name, a.Size, fails)
 			}
 			if s.Failing != "" {
 				fmt.Fprintf(w, "Failing\t%s since %s\n", s.Failing, s.FailingSince.Local().Format(time.DateTime))
@@ -307,7 +303,7 @@ ledger or daemon, on any machine.`,
 	})
 	c.Flags().StringVar(&heads, "heads", "", "check against the signed heads in this file too (- for standard input)")
 	c.Flags().StringVar(&proofFile, "proof", "", "check this proof instead (- for standard input)")
-	c.Flags().StringVar(&key, "key", "", "with --proof: the ledger's public key, from `corral audit status`")
+	c.Flags().StringVar(&key, "key", "", "with --proof: the ledger's public `KEY`, which corral audit status shows")
 	return c
 }
 
@@ -349,7 +345,7 @@ func (e *env) verified(v *ledger.Verification) error {
 		return err
 	}
 	fmt.Fprintf(e.out, "The ledger is whole: entries #%d to #%d.\n", v.From, v.Size-1)
-	fmt.Fprintf(e.out, "Anchored in a second place: up to #%d. Signed: up to #%d. Signed heads checked: %d.\n", int64(v.Anchored)-1, int64(v.Signed)-1, v.Heads)
+	fmt.Fprintf(e.out, "Anchored in a second place: %s. Signed: %s. Signed heads checked: %d.\n", upTo(v, v.Anchored), upTo(v, v.Signed), v.Heads)
 	if v.Erased > 0 {
 		fmt.Fprintf(e.out, "Erased on record: %d entries.\n", v.Erased)
 	}
@@ -414,6 +410,15 @@ func (e *env) auditExport() *cobra.Command {
 	c.Flags().StringVar(&format, "format", "jsonl", "jsonl, or ocsf (API Activity, class 6003)")
 	c.Flags().StringVarP(&output, "output", "o", "-", "file to write; - for standard output")
 	return c
+}
+
+// upTo says how far the entries that are there are covered, up to and without end. After old ones were removed, the heads that
+// covered these cover none of the rest.
+func upTo(v *ledger.Verification, end uint64) string {
+	if end <= v.From {
+		return "none of these yet"
+	}
+	return fmt.Sprintf("up to #%d", end-1)
 }
 
 // toFile writes to a new file, which is there only when all of it was written; "-" is standard output.
@@ -486,7 +491,7 @@ The entries' numbers and hashes stay, and the ledger still verifies.`,
 	fs := c.Flags()
 	fs.StringVar(&in.User, "user", "", "this user's entries")
 	fs.StringVar(&in.App, "app", "", "this app's entries that name neither user nor key")
-	fs.StringVar(&in.Caller, "caller", "", "this key's entries that name no user")
+	fs.StringVar(&in.Caller, "caller", "", "entries of this key, by its name or id, that name no user (of several of one name, the newest)")
 	fs.StringVar(&in.Request, "request", "", "the entry of this request id")
 	fs.BoolVar(&yes, "yes", false, "do it")
 	return c

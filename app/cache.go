@@ -3,6 +3,7 @@ package app
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,11 +23,13 @@ import (
 
 func (e *env) cache() *cobra.Command {
 	c := &cobra.Command{
-		Use: "cache", Short: "Why two questions would share an answer, or not",
-		Example: `  corral cache explain "How do I reset my router?" "How can I reset my router?"
+		Use: "cache", Short: "What is answered from the cache, and why",
+		Example: `  corral cache stats
+  corral cache clear --model llama3.2
+  corral cache explain "How do I reset my router?" "How can I reset my router?"
   corral cache explain --jsonl < pairs.jsonl`,
 	}
-	c.AddCommand(e.cacheExplain())
+	c.AddCommand(e.cacheStats(), e.cacheList(), e.cacheShow(), e.cacheClear(), e.cacheExplain())
 	return c
 }
 
@@ -35,6 +38,7 @@ type alike struct {
 	Hit        bool    `json:"hit"`
 	Similarity float64 `json:"similarity"` // cosine, -1 to 1
 	Veto       string  `json:"veto"`       // empty: none
+	verdict    similar.Verdict
 }
 
 func (e *env) cacheExplain() *cobra.Command {
@@ -88,18 +92,29 @@ With --jsonl it reads lines such as {"a": "a question", "b": "another"} and prin
 	f.BoolVar(&jsonl, "jsonl", false, `read {"a","b"} lines from standard input and print a line for each`)
 	f.StringVar(&model, "model", "", "embedding model (default: cache.similar.model of the config, or all-minilm)")
 	f.StringVar(&server, "ollama", "", "address of an Ollama (default: the first one of the config)")
-	f.Float64Var(&threshold, "threshold", 0, "cosine from which questions are alike (default: cache.similar.threshold of the config)")
+	f.Float64Var(&threshold, "threshold", 0, "from which the limits are reckoned (docs/cache.md); default cache.similar.threshold")
 	return c
 }
 
+// tellAlike names the limit that decided, which is the threshold less what the words allow.
 func (e *env) tellAlike(a alike, threshold float64) {
-	switch {
-	case a.Hit:
-		fmt.Fprintf(e.out, "They may share an answer.\nSimilarity: %.4f (threshold %v)\n", a.Similarity, threshold)
+	said, limit := "They may share an answer.", fmt.Sprintf("%.4g is enough", a.verdict.Enough(threshold))
+	switch v := a.verdict; {
+	case v.Veto != "":
+		said, limit = "They must not share an answer.", "none is enough against a veto"
 	case a.Veto != "":
-		fmt.Fprintf(e.out, "They must not share an answer.\nSimilarity: %.4f (threshold %v)\nVeto:       %s\n", a.Similarity, threshold, a.Veto)
+		said = "They must not share an answer."
+		limit += " with such a difference"
+	case !a.Hit:
+		said = "They are not near enough to share an answer."
+	case v.Doubt != "":
+		limit += ": the words differ in little"
 	default:
-		fmt.Fprintf(e.out, "They are not near enough to share an answer.\nSimilarity: %.4f (threshold %v)\n", a.Similarity, threshold)
+		limit += ": the words agree"
+	}
+	fmt.Fprintf(e.out, "%s\nSimilarity: %.4f (%s)\n", said, a.Similarity, limit)
+	if a.Veto != "" {
+		fmt.Fprintf(e.out, "Veto:       %s\n", a.Veto)
 	}
 }
 
@@ -116,7 +131,7 @@ func (e *env) explainer(model, server string) (*explainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &explainer{model: first(model, conf.Cache.Similar.Model, "all-minilm"), threshold: conf.Cache.Similar.Threshold, server: server}
+	x := &explainer{model: cmp.Or(model, conf.Cache.Similar.Model, "all-minilm"), threshold: conf.Cache.Similar.Threshold, server: server}
 	if x.server == "" {
 		for _, p := range conf.Providers {
 			if p.Kind == config.KindOllama {
@@ -216,8 +231,9 @@ func (x *explainer) explain(ctx context.Context, pairs [][2]string) ([]alike, er
 	out := make([]alike, len(pairs))
 	for i, p := range pairs {
 		cos := cosine(reply.Embeddings[at[p[0]]], reply.Embeddings[at[p[1]]])
-		hit, veto := similar.DecideAt(x.threshold, p[0], p[1], cos)
-		out[i] = alike{hit, math.Round(cos*1e6) / 1e6, veto}
+		v := similar.Compare(p[0], p[1])
+		hit, veto := v.At(x.threshold, cos)
+		out[i] = alike{hit, math.Round(cos*1e6) / 1e6, veto, v}
 	}
 	return out, nil
 }

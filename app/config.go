@@ -14,8 +14,8 @@ import (
 
 func (e *env) configCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "config", Short: "Check, show or begin the config file",
-		Example: "  corral config init\n  corral config check\n  corral config show",
+		Use: "config", Short: "Check, show, begin or change the config file",
+		Example: "  corral config init\n  corral config check\n  corral config show\n  corral config set breaker.failures 3\n  corral config edit",
 	}
 	check := e.asJSON(&cobra.Command{
 		Use: "check [FILE]", Short: "Say what is wrong with a config file, and where", Args: cobra.MaximumNArgs(1),
@@ -103,6 +103,7 @@ func (e *env) configCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.AddCommand(check, show, init)
+	c.AddCommand(check, show, init, e.configEdit(), e.configDiff())
+	c.AddCommand(e.configSet()...)
 	return c
 }

@@ -15,7 +15,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"corral/daemon/admin"
 	"corral/daemon/config"
+	"corral/daemon/exposition"
+	"corral/daemon/health"
 	"corral/daemon/llm"
 )
 
@@ -105,11 +108,38 @@ func TestTheConfigIsDescribedAsItIs(t *testing.T) {
 				t.Errorf("docs/config.md: the default of %s is %q, not %q", f, want, row[1])
 			}
 		}
-		if row[2] == "" && !strings.HasPrefix(f, "slo.") {
+		if row[2] == "" {
 			t.Errorf("docs/config.md: what does %s mean?", f)
 		}
 		if want := map[bool]string{true: "not yet"}[notYet(f)]; row[3] != want {
 			t.Errorf("docs/config.md: %s says %q, want %q", f, row[3], want)
+		}
+	}
+}
+
+func TestEveryConditionIsDescribed(t *testing.T) {
+	table := rows(t, "operations.md")
+	for _, k := range health.Kinds() {
+		if row, want := table[k.Code], []string{k.Code, k.Worst.String(), k.When}; !slices.Equal(row, want) {
+			t.Errorf("docs/operations.md: %q, and not %q", row, want)
+		}
+	}
+}
+
+func TestEveryMetricIsDescribed(t *testing.T) {
+	table := rows(t, "operations.md")
+	for _, f := range exposition.Families() {
+		if strings.HasPrefix(f.Name, "go_") || strings.HasPrefix(f.Name, "process_") {
+			continue
+		}
+		if want := []string{f.Name, f.Type, f.Labels, f.Help}; !slices.Equal(table[f.Name], want) {
+			t.Errorf("docs/operations.md: %q, want | `%s` | %s |", table[f.Name], f.Name, strings.Join(want[1:], " | "))
+		}
+		delete(table, f.Name)
+	}
+	for name := range table {
+		if strings.HasPrefix(name, "llm_") || strings.HasPrefix(name, "corral_") {
+			t.Errorf("docs/operations.md: there is no metric %s", name)
 		}
 	}
 }
@@ -136,6 +166,31 @@ func describe(k llm.Kind) (code string, status int, ok bool) {
 	e := &llm.Error{Kind: k}
 	code, status = e.Code(), e.Status()
 	return code, status, code != "" && (http.StatusText(status) != "" || status == 499)
+}
+
+// TestEveryRouteOfTheOperatorsIsDescribed compares the table with what is registered, roles too.
+func TestEveryRouteOfTheOperatorsIsDescribed(t *testing.T) {
+	found := map[string]string{}
+	for cell, row := range rows(t, "api.md") {
+		for route := range strings.SplitSeq(cell, "`, `") {
+			if method, path, ok := strings.Cut(route, " /"); ok && len(row) == 3 && method == strings.ToUpper(method) {
+				found[method+" "+admin.Base+"/"+path] = row[1]
+			}
+		}
+	}
+	for _, r := range admin.Routes() {
+		route := r.Method + " " + r.Path
+		if strings.HasPrefix(r.Path, admin.Base+"/openapi") {
+			continue
+		}
+		if found[route] != string(r.Role) {
+			t.Errorf("docs/api.md: %s asks for %q, and not for %q", route, r.Role, found[route])
+		}
+		delete(found, route)
+	}
+	if len(found) > 0 {
+		t.Errorf("docs/api.md: there are no such routes: %v", found)
+	}
 }
 
 // TestLinksLeadSomewhere looks at the links of the documents to each other.

@@ -9,15 +9,18 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
-	"github.com/shirou/gopsutil/v3/disk"
 	"github.com/spf13/cobra"
 
 	"corral/daemon/admin"
 	"corral/daemon/client"
 	"corral/daemon/config"
+	"corral/daemon/health"
+	"corral/daemon/health/host"
 	"corral/store"
 	"corral/store/ledger"
 	"corral/store/ledger/vault"
@@ -100,9 +103,9 @@ func plural(n uint64, one, many string) string {
 
 func (d *doctor) show() {
 	for _, f := range d.found {
-		fmt.Fprintf(d.e.out, "%-8s %-16s %s\n", f.State, f.Name, f.Text)
+		fmt.Fprintf(d.e.out, "%-8s %-20s %s\n", f.State, f.Name, f.Text)
 		if f.Mend != "" {
-			fmt.Fprintf(d.e.out, "%-8s %-16s -> %s\n", "", "", f.Mend)
+			fmt.Fprintf(d.e.out, "%-8s %-20s -> %s\n", "", "", f.Mend)
 		}
 	}
 }
@@ -117,7 +120,8 @@ func (d *doctor) look(ctx context.Context) {
 	d.findDaemon(ctx)
 	d.lookAtConfig()
 	d.lookAtFolder()
-	d.lookAtDisk()
+	d.lookAtMachine(ctx)
+	d.lookAtHealth(ctx)
 	d.lookAtPort()
 	d.lookAtProviders(ctx)
 	d.lookAtSecrets()
@@ -159,7 +163,11 @@ func (d *doctor) lookAtConfig() {
 	c, warnings, err := source.Load()
 	if d.valid = err == nil; !d.valid {
 		d.config = config.Default()
-		d.say("config", problem, "corral config check", "%v", err)
+		mend := "corral config check"
+		if errors.Is(err, fs.ErrNotExist) {
+			mend = "corral config init " + source.Path
+		}
+		d.say("config", problem, mend, "%v", err)
 		return
 	}
 	d.config = c
@@ -200,7 +208,7 @@ func (d *doctor) lookAtFolder() {
 		return
 	}
 	if err := mayWrite(d.dir); err != nil {
-		d.say(name, problem, "run this as the user that Corral runs as, or chown the folder to that user", "%s cannot be written: %v", d.dir, err)
+		d.say(name, problem, mendFolder(err), "%s cannot be written: %v", d.dir, err)
 		return
 	}
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o077 != 0 {
@@ -208,6 +216,13 @@ func (d *doctor) lookAtFolder() {
 		return
 	}
 	d.say(name, fine, "", "%s is there and can be written", d.dir)
+}
+
+func mendFolder(err error) string {
+	if errors.Is(err, syscall.ENOSPC) {
+		return "free some space there; `corral audit retain` removes what the ledger has kept for long enough"
+	}
+	return "run this as the user that Corral runs as, or chown the folder to that user"
 }
 
 // mayWrite writes a file into dir and takes it away again.
@@ -242,27 +257,58 @@ func above(dir string) string {
 	}
 }
 
-// nearlyFull is when the ledger may run out of disk within hours, in bytes.
-const nearlyFull = 64 << 20
-
-func (d *doctor) lookAtDisk() {
-	u, err := disk.Usage(above(d.dir))
-	if err != nil {
-		d.say("disk", warning, "", "how much of the disk is free cannot be told: %v", err)
+// lookAtMachine looks at the machine itself where no Corral does.
+func (d *doctor) lookAtMachine(ctx context.Context) {
+	if d.running != nil {
 		return
 	}
-	least := uint64(max(d.config.Health.MinFreeDisk.Bytes, 0))
-	if p := d.config.Health.MinFreeDisk.Percent; p > 0 {
-		least = uint64(float64(u.Total) * float64(p) / 100)
+	h := d.config.Health
+	share := func(s config.Share) health.Share {
+		return health.Share{Percent: float64(s.Percent), Bytes: uint64(max(s.Bytes, 0))}
 	}
-	const mend = "free some space there; audit.max_content, audit.max_entries and audit.retention bound what the ledger keeps"
-	switch free := size(u.Free); {
-	case u.Free < nearlyFull:
-		d.say("disk", problem, mend, "only %s are free where %s is", free, d.dir)
-	case u.Free < least:
-		d.say("disk", warning, mend, "%s are free where %s is, less than health.min_free_disk (%s)", free, d.dir, d.config.Health.MinFreeDisk)
-	default:
-		d.say("disk", fine, "", "%s are free where %s is", free, d.dir)
+	rules := health.Rules{MinFreeMemory: share(h.MinFreeMemory), MinFreeDisk: share(h.MinFreeDisk), MaxTemperature: h.MaxTemperature}
+	set := health.NewSet(nil)
+	health.NewMachine(host.New(above(d.dir)), func() health.Rules { return rules }).Look(ctx, set)
+	d.sayAll(slices.DeleteFunc(set.List(), func(c health.Condition) bool {
+		return c.Code == health.CPU || c.Code == health.FileHandles || c.Code == health.Clock // one look says nothing, or is at this command
+	}))
+}
+
+// lookAtHealth tells what the running Corral knows.
+func (d *doctor) lookAtHealth(ctx context.Context) {
+	if d.running == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	h, err := d.api.Health(ctx)
+	if err != nil {
+		d.say("health", problem, "corral health", "Corral cannot be asked how it is: %v", err)
+		return
+	}
+	d.sayAll(slices.DeleteFunc(h.Conditions, func(c health.Condition) bool {
+		switch c.Code {
+		case health.Config, health.Database: // looked at here, Corral running or not
+			return true
+		case health.Ledger, health.LedgerGap, health.Anchor:
+			return c.Severity == health.OK // lookAtLedger says more
+		}
+		return false
+	}))
+}
+
+func (d *doctor) sayAll(list []health.Condition) {
+	for _, c := range list {
+		switch {
+		case c.Absent != "":
+			d.say(c.Name(), fine, "", "not told: %s", c.Absent)
+		case c.Severity == health.Critical:
+			d.say(c.Name(), problem, c.Do, "%s", c.Text)
+		case c.Severity == health.Warning:
+			d.say(c.Name(), warning, c.Do, "%s", c.Text)
+		default:
+			d.say(c.Name(), fine, "", "%s", c.Text)
+		}
 	}
 }
 
@@ -294,30 +340,21 @@ func other(listen string) string {
 	return net.JoinHostPort(host, "21435")
 }
 
+// lookAtProviders asks the servers on this machine where no Corral does.
 func (d *doctor) lookAtProviders(ctx context.Context) {
-	if d.running == nil {
-		for _, p := range d.config.Providers {
-			if !p.OnDevice() {
-				d.say("provider "+p.Name, fine, "", "%s is not on this machine, and was not asked", p.URL)
-				continue
-			}
-			if err := reach(ctx, p.URL); err != nil {
-				d.say("provider "+p.Name, warning, mendProvider(string(p.Kind)), "%s cannot be reached: %v", p.URL, err)
-				continue
-			}
-			d.say("provider "+p.Name, fine, "", "%s can be reached", p.URL)
-		}
+	if d.running != nil {
 		return
 	}
-	for i, p := range d.running.Providers {
-		switch {
-		case p.Reachable:
-			d.say("provider "+p.Name, fine, "", "%s answers", p.URL)
-		case i == 0:
-			d.say("provider "+p.Name, problem, mendProvider(p.Kind), "%s", p.Problem)
-		default:
-			d.say("provider "+p.Name, warning, mendProvider(p.Kind), "%s", p.Problem)
+	for _, p := range d.config.Providers {
+		if !p.OnDevice() {
+			d.say("provider "+p.Name, fine, "", "%s is not on this machine, and was not asked", p.URL)
+			continue
 		}
+		if err := reach(ctx, p.URL); err != nil {
+			d.say("provider "+p.Name, warning, mendProvider(string(p.Kind)), "%s cannot be reached: %v", p.URL, err)
+			continue
+		}
+		d.say("provider "+p.Name, fine, "", "%s can be reached", p.URL)
 	}
 }
 
@@ -354,21 +391,11 @@ func (d *doctor) lookAtSecrets() {
 			d.say(name, fine, "", "%s is there", p.Key)
 		case d.running != nil && kind != "file":
 			// A service has an environment and credentials of its own.
-			d.say(name, warning, mendSecret(kind, at), "%v (that is how it looks from here; the running Corral may have been given it)", err)
+			d.say(name, warning, p.Key.Mend(p.Name), "%v (that is how it looks from here; the running Corral may have been given it)", err)
 		default:
-			d.say(name, problem, mendSecret(kind, at), "%v", err)
+			d.say(name, problem, p.Key.Mend(p.Name), "%v", err)
 		}
 	}
-}
-
-func mendSecret(kind, name string) string {
-	switch kind {
-	case "keyring":
-		return "corral secrets set " + name
-	case "env":
-		return "export " + name + "=..., or for a service Environment= in its unit"
-	}
-	return "put the key into " + name + " and chmod 600 it"
 }
 
 func (d *doctor) lookAtDatabase() {
@@ -404,21 +431,13 @@ func (d *doctor) lookAtLedger(ctx context.Context) {
 	}
 	d.lookAtKey(topKey, s.TopKey, true)
 	d.lookAtKey(signingKey, s.SigningKey, true)
-	switch {
-	case s.Failing != "":
-		d.say("ledger", problem, "make room where "+d.dir+" is, and see that Corral may write there", "it cannot be written since %s: %s", s.FailingSince.Local().Format(time.DateTime), s.Failing)
-	case s.Missed > 0:
-		d.say("ledger", warning, "", "%s went by unrecorded; the gap is not on record yet", plural(s.Missed, "call", "calls"))
-	case s.TornKeys > 0:
-		d.say("ledger", problem, "corral audit verify", "%s cannot be read any more", plural(uint64(s.TornKeys), "key", "keys"))
-	default:
-		d.say("ledger", fine, "", "%s in %s, written as they come; `corral audit verify` checks them", plural(s.Entries, "entry", "entries"), size(uint64(s.FileBytes)))
+	if s.Failing == "" && s.Missed == 0 && s.TornKeys == 0 { // else the conditions have said it
+		d.say("ledger", fine, "", "%s in %s; `corral audit verify` checks them", plural(s.Entries, "entry", "entries"), size(uint64(s.FileBytes)))
 	}
 	for _, a := range s.Anchors {
 		inside := strings.HasPrefix(a.Name, "file "+d.dir+string(filepath.Separator))
 		switch {
-		case a.Error != "":
-			d.say("anchor", problem, "mend that place, or name another under audit.anchors", "%s does not get the signed heads: %s", a.Name, a.Error)
+		case a.Error != "": // the conditions have said it
 		case inside && len(s.Anchors) == 1:
 			d.say("anchor", fine, "audit: { anchors: [ https://HOST/PATH ] }", "%s, in the data folder itself: it shows a mistake, not a person who has the folder", a.Name)
 		default:
@@ -438,13 +457,19 @@ func (d *doctor) lookAtKeysOffline() {
 		d.say("top-key", problem, "unlock the keyring, or give the credential to this process", "%v", err)
 		return
 	}
-	begun := vault.KindOf(filepath.Join(d.dir, vault.FileName)) != ""
+	file := filepath.Join(d.dir, vault.FileName)
+	begun := vault.KindOf(file) != ""
 	for _, k := range []struct {
 		ledgerKey
 		at vault.Source
 	}{{topKey, top}, {signingKey, signing}} {
 		_, err := k.at.Load()
+		if err == nil && k.ledgerKey == topKey {
+			err = vault.Check(file, k.at)
+		}
 		switch {
+		case errors.Is(err, vault.ErrTopKey):
+			d.say(k.name, problem, "give back the key that was there", "the %s holds another key than %s was made with", k.at.Where(), file)
 		case errors.Is(err, vault.ErrNoSecret) && begun:
 			d.say(k.name, problem, "bring it back from where you keep a copy", "the ledger's %s is gone: %s", k.called, k.at.Where())
 		case err != nil && !errors.Is(err, vault.ErrNoSecret):

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -17,6 +18,9 @@ func (e *env) keys() *cobra.Command {
 	create := e.asJSON(&cobra.Command{
 		Use: "create NAME", Short: "Make a key; it is shown this once", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if days < 0 {
+				return errors.New("--days must be 0 or more")
+			}
 			api, err := e.client()
 			if err != nil {
 				return err
@@ -53,7 +57,7 @@ func (e *env) keys() *cobra.Command {
 				return nil
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tNAME\tENDS IN\tCREATED\tLAST USED\tSTATE")
+			fmt.Fprintln(w, "ID\tNAME\tENDS IN\tCREATED\tLAST USED\tEXPIRES\tSTATE")
 			for _, k := range ks {
 				state := "valid"
 				switch {
@@ -62,7 +66,7 @@ func (e *env) keys() *cobra.Command {
 				case !k.Valid(time.Now()):
 					state = "expired"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, day(k.Created), day(k.LastUsed), state)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, day(k.Created), day(k.LastUsed), day(k.Expires), state)
 			}
 			return w.Flush()
 		},

@@ -21,6 +21,7 @@ import (
 
 	"corral/app"
 	"corral/store"
+	"corral/testkit"
 )
 
 func TestMain(m *testing.M) {
@@ -35,13 +36,14 @@ func TestMain(m *testing.M) {
 // TestScript runs the files in testdata/script. Beside testscript's own commands they may use:
 //
 //	target                         a model server begins; $TARGET is its URL, the one model it has is named like the key it was shown,
-//	                               and /api/hang never answers
+//	                               /api/hang never answers, and /v1/chat/completions uses a thousand tokens each way
 //	ready FILE                     waits for the Corral that wrote its address into FILE; $ADDR is that address
 //	until STATUS PATH [PATTERN]    asks $ADDR for PATH until status and body are so
 //	hold PATH                      begins to ask $ADDR for PATH, and goes on once the target was asked
+//	post STATUS PATH BODY PATTERN  sends $ADDR a BODY for PATH; status and answer must be so
 //	gone                           waits until nobody listens at $ADDR
 //	await PATTERN PROGRAM ARG...   runs the program until its output is so
-//	signal NAME                    sends TERM or HUP to the processes in the background
+//	signal NAME                    sends TERM, HUP or QUIT to the processes in the background
 //	cpenv SOURCE FILE              puts SOURCE in the place of FILE in one step, with variables filled in
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -57,7 +59,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"target": target, "ready": ready, "until": until, "hold": hold, "gone": gone, "await": await, "signal": sendSignal, "cpenv": copyEnv,
+			"target": target, "ready": ready, "until": until, "hold": hold, "post": post, "gone": gone, "await": await, "signal": sendSignal, "cpenv": copyEnv,
 		},
 	})
 }
@@ -68,6 +70,11 @@ func target(ts *testscript.TestScript, neg bool, args []string) {
 		if r.URL.Path == "/api/hang" {
 			held <- struct{}{}
 			<-r.Context().Done()
+			return
+		}
+		if r.URL.Path == "/v1/chat/completions" {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"id":"c1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}],"usage":{"prompt_tokens":1000,"completion_tokens":1000,"total_tokens":2000}}`)
 			return
 		}
 		key := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
@@ -81,23 +88,8 @@ func target(ts *testscript.TestScript, neg bool, args []string) {
 
 type heldKey struct{} // of a script's targets, by URL: what each sends to when it is asked to hang
 
-// eventually calls done until it returns true, for 10 s at most.
-func eventually(done func() bool) bool {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for !done() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return false
-		}
-	}
-	return true
-}
-
 // client keeps no connection: one that idles would hold up a Corral that stops.
-var client = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
 func get(url string) (status int, body string) {
 	res, err := client.Get(url)
@@ -114,7 +106,7 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: ready FILE")
 	}
 	var addr string
-	if !eventually(func() bool {
+	if !testkit.Eventually(func() bool {
 		b, err := os.ReadFile(ts.MkAbs(args[0]))
 		addr = strings.TrimSpace(string(b))
 		if err != nil || addr == "" {
@@ -138,7 +130,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	var status int
 	var body string
-	if !eventually(func() bool {
+	if !testkit.Eventually(func() bool {
 		status, body = get("http://" + ts.Getenv("ADDR") + args[1])
 		return status == want && pattern.MatchString(body)
 	}) {
@@ -169,8 +161,22 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+func post(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 4 {
+		ts.Fatalf("usage: post STATUS PATH BODY PATTERN")
+	}
+	res, err := client.Post("http://"+ts.Getenv("ADDR")+args[1], "application/json", strings.NewReader(args[2]))
+	ts.Check(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if strconv.Itoa(res.StatusCode) != args[0] || !regexp.MustCompile(args[3]).Match(b) {
+		ts.Fatalf("POST %s: %s %s", args[1], res.Status, b)
+	}
+}
+
 func gone(ts *testscript.TestScript, neg bool, args []string) {
-	if !eventually(func() bool {
+	if !testkit.Eventually(func() bool {
 		c, err := net.Dial("tcp", ts.Getenv("ADDR"))
 		if err == nil {
 			c.Close()
@@ -187,7 +193,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
-	if !eventually(func() bool { return ts.Exec(args[1], args[2:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) }) {
+	if !testkit.Eventually(func() bool { return ts.Exec(args[1], args[2:]...) == nil && pattern.MatchString(ts.ReadFile("stdout")) }) {
 		ts.Fatalf("no %s", args[0])
 	}
 }
@@ -205,7 +211,7 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 	signals := []struct {
 		name string
 		sig  syscall.Signal
-	}{{"TERM", syscall.SIGTERM}, {"HUP", syscall.SIGHUP}}
+	}{{"TERM", syscall.SIGTERM}, {"HUP", syscall.SIGHUP}, {"QUIT", syscall.SIGQUIT}}
 	for _, s := range signals {
 		if slices.Equal(args, []string{s.name}) {
 			for _, c := range ts.BackgroundCmds() {
@@ -214,5 +220,5 @@ func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("usage: signal TERM|HUP")
+	ts.Fatalf("usage: signal TERM|HUP|QUIT")
 }

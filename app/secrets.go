@@ -2,6 +2,7 @@ package app
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -55,12 +56,7 @@ A service may be given them as systemd credentials instead: corral-key-openai.`,
 				return err
 			}
 			fmt.Fprintf(e.out, "Kept in the %s. Name it in corral.yaml as key: keyring:%s\n", kept.Where, kept.Name)
-			// A running daemon may hold the old one.
-			if api, err := e.client(); err == nil {
-				if err := api.Reload(c.Context()); err != nil && !errors.Is(err, client.ErrNotRunning) {
-					fmt.Fprintln(e.err, "The running Corral goes on with the old key until its config can be read again:", err)
-				}
-			}
+			e.renewKeys(c.Context())
 			return nil
 		},
 	}
@@ -92,7 +88,7 @@ A service may be given them as systemd credentials instead: corral-key-openai.`,
 	})
 	rm := &cobra.Command{
 		Use: "rm NAME", Short: "Forget a key", Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(c *cobra.Command, args []string) error {
 			store, err := e.secretStore()
 			if err != nil {
 				return err
@@ -101,11 +97,23 @@ A service may be given them as systemd credentials instead: corral-key-openai.`,
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			fmt.Fprintf(e.out, "Forgot %s.\n", args[0])
+			e.renewKeys(c.Context())
 			return nil
 		},
 	}
 	c.AddCommand(set, list, rm)
 	return c
+}
+
+// renewKeys has a running daemon ask for its keys anew: it may hold one that was changed or forgotten. Where that cannot be, it says so.
+func (e *env) renewKeys(ctx context.Context) {
+	api, err := e.client()
+	if err == nil {
+		err = api.Reload(ctx)
+	}
+	if err != nil && !errors.Is(err, client.ErrNotRunning) {
+		fmt.Fprintln(e.err, "A running Corral goes on with the old key until its config can be read again:", err)
+	}
 }
 
 // maxKey bounds what is read as a key, in bytes.

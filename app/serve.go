@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -19,7 +20,7 @@ import (
 )
 
 func (e *env) serve() *cobra.Command {
-	var listen, logLevel, logFormat string
+	var listen, logLevel, logFormat, logFile string
 	c := &cobra.Command{
 		Use:   "serve",
 		Short: "Run Corral in this terminal, or as a service",
@@ -34,7 +35,7 @@ valid changes nothing.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			flags := map[string]string{}
-			for path, v := range map[string]string{"listen": listen, "telemetry.log": logLevel, "telemetry.format": logFormat} {
+			for path, v := range map[string]string{"listen": listen, "telemetry.log": logLevel, "telemetry.format": logFormat, "telemetry.file": logFile} {
 				if v != "" {
 					flags[path] = v
 				}
@@ -51,7 +52,17 @@ valid changes nothing.`,
 			// Live memory is a few MB, so at Go's default the collector runs very often under load, for very little.
 			debug.SetGCPercent(200)
 			var level slog.LevelVar
-			out := newBufferedLog(e.err)
+			to := e.err
+			if t := first.Telemetry; t.File != "" {
+				f, err := openLogFile(t.File, int64(t.FileMaxBytes), t.FileKeep, e.err)
+				if err != nil {
+					return err
+				}
+				defer f.Close()
+				fmt.Fprintln(e.err, "The log goes to", t.File)
+				to = f
+			}
+			out := newBufferedLog(to)
 			defer out.Close()
 			hup := make(chan os.Signal, 1)
 			notifyHangup(hup)
@@ -71,14 +82,17 @@ valid changes nothing.`,
 					}
 				}
 			}()
-			o := daemon.Options{Config: source, DataDir: dir, Version: version, Log: newLogger(out, e.err, &level, first.Telemetry.Format), Level: &level, Reload: reload}
+			o := daemon.Options{Config: source, DataDir: dir, Version: version, Log: newLogger(out, to, &level, first.Telemetry.Format), Level: &level, Reload: reload}
 			kept, err := e.secretStore()
 			if err != nil {
 				return err
 			}
-			o.Secret = kept.Get
+			o.Secret, o.Secrets = kept.Get, kept
 			if config.Desktop() {
 				o.Keyring = vault.OSKeyring{}
+			}
+			if at, err := e.atLogin(); err == nil {
+				o.Autostart = at
 			}
 			if exe, err := os.Executable(); err == nil {
 				o.Check = store.CheckInChild(exe, store.CheckCommand)
@@ -88,6 +102,7 @@ valid changes nothing.`,
 	}
 	c.Flags().StringVar(&listen, "listen", "", "address to listen on (config: listen)")
 	c.Flags().StringVar(&logLevel, "log", "", "debug, info, warn or error (config: telemetry.log)")
+	c.Flags().StringVar(&logFile, "log-file", "", "file for the log, in place of standard error (config: telemetry.file)")
 	c.Flags().StringVar(&logFormat, "log-format", "", "auto, json or human (config: telemetry.format)")
 	return c
 }

@@ -80,10 +80,11 @@ func (e *env) status() *cobra.Command {
 			for _, t := range s.Config.Warnings {
 				fmt.Fprintln(e.out, "Note:", t)
 			}
-			for _, t := range s.Problems {
-				fmt.Fprintln(e.out, "Problem:", t)
+			if len(s.Conditions) == 0 {
+				return nil
 			}
-			return nil
+			fmt.Fprintln(e.out)
+			return showConditions(e.out, s.Conditions)
 		},
 	})
 }

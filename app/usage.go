@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"strconv"
@@ -66,7 +67,7 @@ func (e *env) usage() *cobra.Command {
 	fs.StringVar(&by, "by", "model", "user, model, provider, app, day, hour, status or caller")
 	fs.IntVar(&limit, "limit", 0, "the largest so many rows (0: all)")
 	fs.BoolVar(&asCSV, "csv", false, "print CSV")
-	c.AddCommand(e.usagePrices())
+	c.AddCommand(e.usagePrices(), e.usageBudgets())
 	return c
 }
 
@@ -88,7 +89,7 @@ func (e *env) usagePrices() *cobra.Command {
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "PROVIDER\tMODEL\tINPUT\tCACHED\tOUTPUT\tREAD\tSOURCE")
 			for _, p := range prices {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", first(p.Provider, "any"), p.Model, money(record.Nano(p.Input)), money(record.Nano(p.CachedInput)), money(record.Nano(p.Output)), p.Read, p.Source)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(p.Provider, "any"), p.Model, money(record.Nano(p.Input)), money(record.Nano(p.CachedInput)), money(record.Nano(p.Output)), p.Read, p.Source)
 			}
 			if err := w.Flush(); err != nil {
 				return err
@@ -102,23 +103,24 @@ func (e *env) usagePrices() *cobra.Command {
 func (e *env) usageTable(r *usage.Report) error {
 	fmt.Fprintf(e.out, "%s to %s, by %s\n\n", r.From.Local().Format("2006-01-02 15:04"), r.To.Local().Format("2006-01-02 15:04"), r.By)
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tcalls\tshare\ttrend\terrors\ttokens in\tout\tcost\tsaved\t")
-	line := func(name string, s *usage.Sum, share string, t usage.Trend) {
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%d\t%d\t%d\t%s\t%s\t\n", name, s.Calls, share, trend(t.Calls), s.Errors, s.Input, s.Output, spent(s), money(record.Nano(s.Saved)))
+	fmt.Fprintln(w, "\tcalls\tshare\ttrend\terrors\ttokens in\tout\tcost\tshare\ttrend\tsaved\t")
+	line := func(name string, s *usage.Sum, share usage.Share, t usage.Trend) {
+		fmt.Fprintf(w, "%s\t%d\t%.0f %%\t%s\t%d\t%d\t%d\t%s\t%.0f %%\t%s\t%s\t\n", name, s.Calls, 100*share.Calls, trend(t.Calls), s.Errors, s.Input, s.Output,
+			spent(s), 100*share.Cost, trend(t.Cost), money(record.Nano(s.Saved)))
 	}
 	for i := range r.Rows {
 		row := &r.Rows[i]
-		line(first(row.Key, "(none)"), &row.Sum, fmt.Sprintf("%.0f %%", 100*row.Share.Calls), row.Trend)
+		line(cmp.Or(row.Key, "(none)"), &row.Sum, row.Share, row.Trend)
 	}
-	line("total", &r.Total, "", r.Trend)
+	line("total", &r.Total, whole(&r.Total), r.Trend)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 	if r.Total.Unpriced > 0 {
-		fmt.Fprintf(e.out, "\nThe cost of %d calls is not known: their models have no price. `corral usage prices` shows those that have.\n", r.Total.Unpriced)
+		fmt.Fprintf(e.out, "\nThe cost of %d calls is not known: their models have no price (`corral usage prices` shows those that have), or their targets told no count that makes sense.\n", r.Total.Unpriced)
 	}
 	if r.Total.Estimated > 0 {
-		fmt.Fprintf(e.out, "\nThe tokens of %d calls were counted here, since the provider did not tell them.\n", r.Total.Estimated)
+		fmt.Fprintf(e.out, "\nTokens of %d calls were counted here: the provider did not tell them, or the answer ended before it could.\n", r.Total.Estimated)
 	}
 	if r.Total.Odd > 0 {
 		fmt.Fprintf(e.out, "\n%d calls came with counts that make no sense; these are in no sum.\n", r.Total.Odd)
@@ -142,20 +144,48 @@ func trend(t *float64) string {
 	return fmt.Sprintf("%+.0f %%", 100**t)
 }
 
+// whole is the total's share of itself.
+func whole(total *usage.Sum) (s usage.Share) {
+	if total.Calls > 0 {
+		s.Calls = 1
+	}
+	if total.Input+total.Output > 0 {
+		s.Tokens = 1
+	}
+	if total.Cost > 0 {
+		s.Cost = 1
+	}
+	return s
+}
+
+// usageCSV has a line for each row and, as the last one, the total. Shares and trends are fractions; a trend is empty where
+// there was nothing in the period before.
 func (e *env) usageCSV(r *usage.Report) error {
 	w := csv.NewWriter(e.out)
-	w.Write([]string{r.By, "calls", "errors", "refused", "cache_hits", "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "estimated_calls", "unpriced_calls", "cost_usd", "baseline_usd", "saved_usd"})
-	for _, row := range r.Rows {
-		s := row.Sum
-		rec := []string{row.Key}
+	w.Write([]string{r.By, "calls", "errors", "refused", "cache_hits", "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "estimated_calls", "unpriced_calls", "cost_usd", "baseline_usd", "saved_usd",
+		"calls_share", "tokens_share", "cost_share", "calls_trend", "tokens_trend", "cost_trend"})
+	line := func(name string, s *usage.Sum, share usage.Share, t usage.Trend) {
+		rec := []string{name}
 		for _, n := range []uint64{s.Calls, s.Errors, s.Refused, s.CacheHits, s.Input, s.Output, s.CachedInput, s.Reasoning, s.Estimated, s.Unpriced} {
 			rec = append(rec, strconv.FormatUint(n, 10))
 		}
 		for _, n := range []int64{s.Cost, s.Baseline, s.Saved} {
 			rec = append(rec, usd(n))
 		}
+		for _, x := range []*float64{&share.Calls, &share.Tokens, &share.Cost, t.Calls, t.Tokens, t.Cost} {
+			if x == nil {
+				rec = append(rec, "")
+			} else {
+				rec = append(rec, strconv.FormatFloat(*x, 'f', 4, 64))
+			}
+		}
 		w.Write(rec)
 	}
+	for i := range r.Rows {
+		row := &r.Rows[i]
+		line(row.Key, &row.Sum, row.Share, row.Trend)
+	}
+	line("total", &r.Total, whole(&r.Total), r.Trend)
 	w.Flush()
 	return w.Error()
 }

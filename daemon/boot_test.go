@@ -1,10 +1,8 @@
 package daemon_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -20,6 +18,9 @@ import (
 
 	"corral/daemon"
 	"corral/daemon/config"
+	"corral/daemon/health"
+	"corral/testkit"
+	"corral/testkit/raw"
 )
 
 // running is a whole Corral in this process.
@@ -39,8 +40,19 @@ type running struct {
 // boot starts Corral on a free port with the text of a corral.yaml, and ends it with the test. Goroutines are counted.
 func boot(t testing.TB, yaml string) *running {
 	t.Helper()
+	return bootAt(t, "127.0.0.1:0", t.TempDir(), yaml)
+}
+
+// bootAt is boot with an address of its own, and in a folder that another Corral may have left.
+func bootAt(t testing.TB, addr, dir, yaml string) *running {
+	t.Helper()
+	return bootOn(t, nil, addr, dir, yaml)
+}
+
+// bootOn is bootAt on another machine than this one.
+func bootOn(t testing.TB, m health.Reader, addr, dir, yaml string) *running {
+	t.Helper()
 	before := runtime.NumGoroutine()
-	dir := t.TempDir()
 	c := &running{t: t, dir: filepath.Join(dir, "data"), file: filepath.Join(dir, "corral.yaml"), log: &logged{}, reload: make(chan struct{}), finished: make(chan struct{})}
 	if err := os.WriteFile(c.file, []byte(yaml), 0o600); err != nil {
 		t.Fatal(err)
@@ -52,8 +64,8 @@ func boot(t testing.TB, yaml string) *running {
 	go func() {
 		defer close(c.finished)
 		c.err = daemon.Run(ctx, daemon.Options{
-			Config:  config.Source{Path: c.file, Explicit: true, Flags: map[string]string{"listen": "127.0.0.1:0"}},
-			DataDir: c.dir, Version: "test", Level: &level, Reload: c.reload,
+			Config:  config.Source{Path: c.file, Explicit: true, Flags: map[string]string{"listen": addr}},
+			DataDir: c.dir, Version: "test", Machine: m, Level: &level, Reload: c.reload,
 			Log:       slog.New(slog.NewJSONHandler(c.log, &slog.HandlerOptions{Level: &level})),
 			Listening: func(addr string) { listening <- addr },
 		})
@@ -83,21 +95,7 @@ func boot(t testing.TB, yaml string) *running {
 }
 
 // eventually waits for what another goroutine or process is about to do.
-func eventually(cond func() bool) bool {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(10 * time.Second)
-	for {
-		if cond() {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			return false
-		}
-	}
-}
+func eventually(done func() bool) bool { return testkit.Eventually(done) }
 
 // logged is a log that can be read while it is written.
 type logged struct {
@@ -177,58 +175,16 @@ func serve(t testing.TB, answer func(c net.Conn, r *http.Request, body string) b
 // can do.
 func serveBeside(t testing.TB, told map[string]string, answer func(c net.Conn, r *http.Request, body string) bool) *upstream {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := &upstream{url: "http://" + l.Addr().String()}
-	var wg sync.WaitGroup
-	var mu sync.Mutex
-	open := map[net.Conn]bool{}
-	t.Cleanup(func() {
-		l.Close()
-		mu.Lock()
-		for c := range open {
-			c.Close()
+	u := &upstream{}
+	u.url = raw.Serve(t, func(c net.Conn, r *http.Request, body string) bool {
+		if text := told[r.URL.Path]; text != "" && strings.HasPrefix(r.UserAgent(), "ollama/") {
+			return raw.Reply(c, "application/json", text)
 		}
-		mu.Unlock()
-		wg.Wait()
-	})
-	wg.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			mu.Lock()
-			open[c] = true
-			mu.Unlock()
-			wg.Go(func() {
-				defer c.Close()
-				br := bufio.NewReader(c)
-				for {
-					r, err := http.ReadRequest(br)
-					if err != nil {
-						return
-					}
-					body, err := io.ReadAll(r.Body)
-					if err != nil {
-						return
-					}
-					if text := told[r.URL.Path]; text != "" && strings.HasPrefix(r.UserAgent(), "ollama/") {
-						reply(c, "application/json", text)
-						continue
-					}
-					u.mu.Lock()
-					u.got = append(u.got, r)
-					u.mu.Unlock()
-					if !answer(c, r, string(body)) {
-						return
-					}
-				}
-			})
-		}
-	})
+		u.mu.Lock()
+		u.got = append(u.got, r)
+		u.mu.Unlock()
+		return answer(c, r, body)
+	}).URL
 	return u
 }
 
@@ -241,31 +197,4 @@ func (u *upstream) requests() []*http.Request {
 // config is the config of a Corral in front of u, which is an Ollama.
 func (u *upstream) config(more ...string) string {
 	return fmt.Sprintf("providers:\n  - { name: local, kind: ollama, url: %q }\n%s", u.url, strings.Join(more, "\n"))
-}
-
-func reply(c net.Conn, contentType, body string) bool {
-	_, err := fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n%s", contentType, len(body), body)
-	return err == nil
-}
-
-// beginStream sends the head of a chunked answer, and chunk a piece of it.
-func beginStream(c net.Conn, contentType string) {
-	fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n", contentType)
-}
-
-func chunk(c net.Conn, s string) { fmt.Fprintf(c, "%x\r\n%s\r\n", len(s), s) }
-
-func endStream(c net.Conn) bool {
-	_, err := io.WriteString(c, "0\r\n\r\n")
-	return err == nil
-}
-
-// closed waits until the other side has closed c.
-func closed(c net.Conn) error {
-	c.SetReadDeadline(time.Now().Add(10 * time.Second))
-	_, err := c.Read(make([]byte, 1))
-	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
-		return err
-	}
-	return nil
 }

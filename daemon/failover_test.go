@@ -41,6 +41,7 @@ func TestOllamaFailsOverToLlamaAndBack(t *testing.T) {
 	ollama := testkit.Ollama(t)
 	llama := testkit.LlamaServer(t, testkit.ModelFile(t, "tiny-chat.gguf"))
 	corral := boot(t, fmt.Sprintf(`
+cache: { exact: { when: off } }
 providers:
   - { name: local, kind: ollama, url: %q }
   - { name: llama, kind: openai, url: %q }
@@ -120,6 +121,7 @@ func TestTheFirstOfTwoIsKilledUnderLoad(t *testing.T) {
 	const each = 20 * time.Millisecond
 	run := func(t *testing.T, first, second string, seconds int, die, rise func()) {
 		corral := boot(t, fmt.Sprintf(`
+cache: { exact: { when: off } }
 providers:
   - { name: first, kind: ollama, url: %q }
   - { name: second, kind: openai, url: %q }

@@ -1,10 +1,12 @@
 package daemon_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +16,10 @@ import (
 	"testing"
 	"time"
 
+	"corral/daemon/config"
 	"corral/testkit"
 	"corral/testkit/faults"
+	"corral/testkit/raw"
 )
 
 // TestFallbackOff: who does not want another target gets the first one's own words, and no sentence of ours.
@@ -137,7 +141,7 @@ models: [ { name: chat, targets: [ { provider: keyed, model: a }, { provider: go
 			t.Errorf("%s: %v", w.name, err)
 			return
 		}
-		if took := time.Since(began); took > 5*time.Second {
+		if took := time.Since(began); took > 20*time.Second { // and not for ever
 			t.Errorf("%s: took %v", w.name, took)
 		}
 		if res.StatusCode != http.StatusBadGateway && res.StatusCode != http.StatusServiceUnavailable {
@@ -170,10 +174,7 @@ models: [ { name: chat, targets: [ { provider: keyed, model: a }, { provider: go
 
 // TestOfflineIsSeenAtOnce: a cloud whose name nobody knows, or that refuses connections, costs no timeout.
 func TestOfflineIsSeenAtOnce(t *testing.T) {
-	began := time.Now()
-	if _, err := net.LookupHost("cloud.corral.invalid"); err == nil || time.Since(began) > time.Second {
-		t.Skipf("this machine's resolver says %v after %v", err, time.Since(began))
-	}
+	asked := nobodyKnows(t)
 	clouds := "  - { name: unknown, kind: openai, url: \"https://cloud.corral.invalid/v1\" }\n  - { name: unknown-plain, kind: anthropic, url: \"http://cloud.corral.invalid\" }\n"
 	names := []string{"unknown", "unknown-plain"}
 	if addr := closedPort(t); addr != "" {
@@ -187,12 +188,13 @@ func TestOfflineIsSeenAtOnce(t *testing.T) {
 	corral := boot(t, fmt.Sprintf("providers:\n  - { name: local, kind: ollama, url: %q }\n", survivorByHeart(t))+clouds+models+`
 timeouts: { connect: 30s, first_token: 30s, whole: 30s }
 retry: { max_attempts: 3, base: 10ms }
+cache: { exact: { when: off } }
 `)
 	for _, name := range names {
 		for _, w := range texts() {
 			began := time.Now()
 			res, got := corral.do("POST", w.path, fmt.Sprintf(w.body, "to-"+name))
-			if took := time.Since(began); took > 3*time.Second {
+			if took := time.Since(began); took > 20*time.Second { // its timeouts are 30 s
 				t.Errorf("%s, %s: took %v", name, w.name, took)
 			}
 			if route := res.Header.Get("Corral-Route"); route != "fallback:unreachable" && route != "fallback:open" || w.complete(got) != "" {
@@ -203,6 +205,49 @@ retry: { max_attempts: 3, base: 10ms }
 			}
 		}
 	}
+	if asked.Load() == 0 {
+		t.Error("nobody was asked for the name")
+	}
+}
+
+// nobodyKnows has a resolver of the test's own answer until the test ends, whatever this machine has: it knows no name. asked is
+// how many it was asked for.
+func nobodyKnows(t *testing.T) (asked *atomic.Int64) {
+	t.Helper()
+	if p, err := config.Proxy(&http.Request{URL: &url.URL{Scheme: "https", Host: "cloud.corral.invalid"}}); p != nil || err != nil {
+		testkit.Missing(t, "the environment names a proxy (%v, %v), whose resolver would be asked", p, err)
+	}
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked = &atomic.Int64{}
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for b := make([]byte, 512); ; {
+			n, from, err := c.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if n < 12 {
+				continue
+			}
+			asked.Add(1)
+			b[2] |= 0x80         // an answer, to the question as it came
+			b[3] = b[3]&0xF0 | 3 // NXDOMAIN: RFC 1035, section 4.1.1
+			c.WriteTo(b[:n], from)
+		}
+	})
+	machines := net.DefaultResolver
+	net.DefaultResolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "udp", c.LocalAddr().String())
+	}}
+	t.Cleanup(func() {
+		net.DefaultResolver = machines
+		c.Close()
+		wg.Wait()
+	})
+	return asked
 }
 
 // closedPort is an address of this machine that is not loopback's, where nobody listens; empty if it has none.
@@ -268,7 +313,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				_, err := fmt.Fprintf(c, "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nRetry-After: %s\r\nContent-Length: 2\r\n\r\n{}", after())
 				return err == nil
 			}
-			return reply(c, "application/json", `{"response":"again","done":true}`)
+			return raw.Reply(c, "application/json", `{"response":"again","done":true}`)
 		}).url
 	}
 	corral := boot(t, fmt.Sprintf(`
@@ -285,7 +330,7 @@ retry: { base: 1ms, max: 10s }
 		wg.Go(func() {
 			began := time.Now()
 			res, got, err := corral.try("POST", "/api/generate", fmt.Sprintf(`{"model":%q,"stream":false}`, model))
-			if took := time.Since(began); err != nil || !strings.Contains(got, "again") || took < 950*time.Millisecond || took > 5*time.Second {
+			if took := time.Since(began); err != nil || !strings.Contains(got, "again") || took < 950*time.Millisecond || took > 20*time.Second {
 				t.Errorf("%s: %v %v %q after %v", model, err, res, got, took)
 			}
 		})

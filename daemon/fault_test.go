@@ -17,6 +17,7 @@ import (
 
 	"corral/testkit"
 	"corral/testkit/faults"
+	"corral/testkit/raw"
 )
 
 // way is one way in which an app asks.
@@ -252,7 +253,7 @@ const never = "breaker: { failures: 1000, rate: 0% }\n"
 func TestEveryFaultEndsInAnAnswerOrATypedError(t *testing.T) {
 	behind := survivor(t)
 	var yaml, models strings.Builder
-	fmt.Fprintf(&yaml, "%s%sproviders:\n  - { name: survivor, kind: ollama, url: %q }\n", quick, never, behind)
+	fmt.Fprintf(&yaml, "%s%s"+testkit.Uncached+"providers:\n  - { name: survivor, kind: ollama, url: %q }\n", quick, never, behind)
 	models.WriteString("models:\n")
 	kinds := []struct{ name, path string }{{"ollama", ""}, {"openai", "/v1"}, {"anthropic", ""}, {"gemini", ""}}
 	id := func(kind string, f faults.Fault) string { return kind + "-" + strings.ReplaceAll(string(f), " ", "-") }
@@ -323,7 +324,7 @@ func TestEveryFaultEndsInAnAnswerOrATypedError(t *testing.T) {
 // TestAnAnswerWithoutEndIsNoAnswer: one that is not streamed is held until it is whole, and not for ever.
 func TestAnAnswerWithoutEndIsNoAnswer(t *testing.T) {
 	u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
-		beginStream(c, "application/json")
+		raw.Begin(c, "application/json")
 		for more := strings.Repeat("x", 1<<20); ; {
 			if _, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(more), more); err != nil {
 				return false

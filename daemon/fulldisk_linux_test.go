@@ -14,44 +14,12 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
 	"corral/daemon"
 	"corral/daemon/client"
+	"corral/store/storetest"
 	"corral/testkit"
+	"corral/testkit/raw"
 )
-
-// smallDisk mounts 12 MB of memory as a disk.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m,mode=0700"); err != nil {
-		testkit.Missing(t, "mount a small disk: %v (needs root)", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// ballast fills the disk to the last byte.
-func ballast(t *testing.T, dir string) (path string) {
-	t.Helper()
-	path = filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for block := make([]byte, 64<<10); len(block) > 0; block = block[:len(block)/2] {
-		for err = nil; err == nil; {
-			_, err = f.Write(block)
-		}
-	}
-	return path
-}
 
 // fullDisk is the whole program with its data on a small disk.
 type fullDisk struct {
@@ -65,9 +33,9 @@ type fullDisk struct {
 
 func onSmallDisk(t *testing.T, audit string) *fullDisk {
 	u := serve(t, func(c net.Conn, r *http.Request, _ string) bool {
-		return reply(c, "application/json", `{"version":"1","model":"m","response":"hello","done":true,"prompt_eval_count":3,"eval_count":5}`)
+		return raw.Reply(c, "application/json", `{"version":"1","model":"m","response":"hello","done":true,"prompt_eval_count":3,"eval_count":5}`)
 	})
-	d := &fullDisk{t: t, dir: smallDisk(t), program: testkit.BuildCorral(t), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
+	d := &fullDisk{t: t, dir: storetest.SmallDisk(t, 12<<20), program: testkit.BuildCorral(t), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}}
 	t.Cleanup(d.client.CloseIdleConnections)
 	d.Server = testkit.Corral(t, d.program, u.config("audit: "+audit, "telemetry: { log: warn }"), "--data-dir", d.dir)
 	return d
@@ -138,21 +106,24 @@ func (d *fullDisk) says(want ...string) {
 func TestWithAFullDiskCallsGoOnAndTheGapIsOnRecord(t *testing.T) {
 	d := onSmallDisk(t, "{ on_failure: continue }")
 	d.calls(32)
-	full := ballast(t, d.dir)
+	full := storetest.Fill(t, d.dir)
 	// More than may wait in memory, and than the file still has room for.
 	d.calls(20_000)
-	if status, body := d.get("/readyz"); status != 200 || !strings.Contains(body, `{"reason":"ledger","problem":"cannot be written; calls go on"}`) {
+	if status, body := d.get("/readyz"); status != 200 || !strings.Contains(body, `{"condition":"ledger","severity":"critical","title":"Ledger"}`) {
 		t.Errorf("readyz: %d %s", status, body)
 	}
 	if _, body := d.get("/metrics"); !strings.Contains(body, "corral_ledger_failing 1\n") {
 		t.Error("the metrics do not tell")
 	}
-	d.says("is ready at", "Problem: the ledger cannot be written since", "no space left on device", "Calls go on", "Make room where "+d.dir)
+	d.says("is ready at", "critical  ledger", "it cannot be written since", "no space left on device", "Calls go on", "-> make room where "+d.dir)
 	if out, err := d.corral("doctor"); err == nil || !strings.Contains(out, "problem  ledger ") || !strings.Contains(out, "problem  disk ") {
 		t.Errorf("doctor: %v\n%s", err, out)
 	}
 	if !strings.Contains(d.Log(), "ledger cannot be written") {
 		t.Error("the log does not tell")
+	}
+	if out, err := d.corral("events", "--after", "0", "--type", "ledger", "-n", "1"); err != nil || !strings.Contains(out, "cannot be written: ") {
+		t.Errorf("the feed: %v\n%s", err, out)
 	}
 
 	if err := os.Remove(full); err != nil {
@@ -160,6 +131,9 @@ func TestWithAFullDiskCallsGoOnAndTheGapIsOnRecord(t *testing.T) {
 	}
 	if !eventually(func() bool { _, body := d.get("/readyz"); return !strings.Contains(body, "ledger") }) {
 		t.Fatal("it is not written again, though there is room")
+	}
+	if out, err := d.corral("events", "--after", "0", "--type", "ledger", "-n", "2"); err != nil || !strings.Contains(out, "can be written again") {
+		t.Errorf("the feed: %v\n%s", err, out)
 	}
 	out, err := d.corral("audit", "verify")
 	if err != nil || !strings.Contains(out, "went by unrecorded") || !strings.Contains(out, "no space left on device") || !strings.Contains(out, "The ledger is whole") {
@@ -197,7 +171,7 @@ func TestWithAFullDiskCallsGoOnAndTheGapIsOnRecord(t *testing.T) {
 func TestWithAFullDiskCallsAreRefusedWhereTheConfigSaysSo(t *testing.T) {
 	d := onSmallDisk(t, "{ on_failure: refuse, durability: strict }")
 	d.calls(32)
-	full := ballast(t, d.dir)
+	full := storetest.Fill(t, d.dir)
 	var status int
 	var code string
 	if !eventually(func() bool { status, code = d.call(); return status != 200 }) || status != 503 || code != "ledger_unavailable" {
@@ -206,13 +180,13 @@ func TestWithAFullDiskCallsAreRefusedWhereTheConfigSaysSo(t *testing.T) {
 	if status, code := d.call(); status != 503 || code != "ledger_unavailable" {
 		t.Errorf("%d %s", status, code)
 	}
-	if status, body := d.get("/readyz"); status != 503 || !strings.Contains(body, `{"reason":"ledger","problem":"cannot be written; calls are refused"}`) {
+	if status, body := d.get("/readyz"); status != 503 || !strings.Contains(body, `{"condition":"ledger","severity":"critical","title":"Ledger"}`) {
 		t.Errorf("readyz: %d %s", status, body)
 	}
 	if status, _ := d.get("/healthz"); status != 200 {
 		t.Errorf("healthz: %d", status)
 	}
-	d.says("is not ready at", "Problem: the ledger cannot be written since", "Calls are refused until it can")
+	d.says("is not ready at", "critical  ledger", "it cannot be written since", "Calls are refused until it can")
 
 	if err := os.Remove(full); err != nil {
 		t.Fatal(err)
@@ -240,7 +214,7 @@ func TestOnFailureWaitsForARestart(t *testing.T) {
 	if !eventually(func() bool { out, _ := d.corral("status"); return strings.Contains(out, "waits for a restart") }) {
 		t.Fatal("the change was not noticed")
 	}
-	full := ballast(t, d.dir)
+	full := storetest.Fill(t, d.dir)
 	if !eventually(func() bool { status, _ := d.call(); return status == 503 }) {
 		t.Error("calls go on")
 	}

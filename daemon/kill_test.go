@@ -19,6 +19,7 @@ import (
 	"corral/daemon/admin"
 	"corral/daemon/client"
 	"corral/testkit"
+	"corral/testkit/raw"
 )
 
 // TestUnderStrictNoCompleteAnswerIsLostToAKill kills the program at random moments under load. Whatever answer a caller
@@ -34,14 +35,14 @@ func TestUnderStrictNoCompleteAnswerIsLostToAKill(t *testing.T) {
 	u := serve(t, func(c net.Conn, r *http.Request, body string) bool {
 		switch {
 		case r.Method == "GET":
-			return reply(c, "application/json", `{"version":"1"}`)
+			return raw.Reply(c, "application/json", `{"version":"1"}`)
 		case strings.Contains(body, `"stream":true`):
-			beginStream(c, d.contentType)
-			chunk(c, d.content)
-			chunk(c, d.content+usage+d.end)
-			return endStream(c)
+			raw.Begin(c, d.contentType)
+			raw.Chunk(c, d.content)
+			raw.Chunk(c, d.content+usage+d.end)
+			return raw.End(c)
 		}
-		return reply(c, "application/json", `{"model":"m","response":"hello","done":true,"prompt_eval_count":3,"eval_count":5}`)
+		return raw.Reply(c, "application/json", `{"model":"m","response":"hello","done":true,"prompt_eval_count":3,"eval_count":5}`)
 	})
 	program := testkit.BuildCorral(t)
 	corral := testkit.Corral(t, program, u.config("audit: { durability: strict }"))

@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"corral/store/ledger"
 	"corral/store/ledger/record"
 	"corral/store/ledger/treehead"
+	"corral/store/ledger/usage"
 )
 
 // ledgerPatience bounds the last writing of a ledger whose disk is broken.
@@ -180,6 +179,21 @@ func (b *books) keySet() *keys.Set {
 	return b.keys
 }
 
+// usage is the ledger's report, with all in it that was appended before. A ledger that cannot be written is asked for what
+// it has.
+func (b *books) usage(ctx context.Context, q usage.Query) (*usage.Report, error) {
+	l, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	if l.Err() == nil {
+		if err := l.Flush(ctx); err != nil && l.Err() == nil {
+			return nil, err
+		}
+	}
+	return l.Usage(q)
+}
+
 // damage is what happened to the database before it was opened; nil: nothing.
 func (b *books) damage() *store.Damage {
 	b.mu.RLock()
@@ -187,40 +201,15 @@ func (b *books) damage() *store.Damage {
 	return b.db.Damage()
 }
 
-// troubles is what of the ledger needs a person, and what to do.
-func (d *Daemon) troubles() (list []string) {
-	b := &d.books
-	l, err := b.open()
-	if err != nil {
-		if !errors.Is(err, errExchanging) {
-			list = append(list, err.Error())
-		}
-		return list
-	}
-	s, err := l.Status()
-	if err != nil {
-		return []string{"the ledger cannot be read: " + err.Error()}
-	}
-	if s.Failing != "" {
-		then := "Calls go on; those that do not fit in memory are counted, and the gap is put on record (audit.on_failure: continue)."
-		if d.now.Load().audit.Refuse {
-			then = "Calls are refused until it can (audit.on_failure: refuse)."
-		}
-		list = append(list, fmt.Sprintf("the ledger cannot be written since %s: %s. %s Make room where %s is, and see that Corral may write there; it goes on by itself.",
-			s.FailingSince.Format(time.DateTime), s.Failing, then, d.o.DataDir))
-	}
-	for _, a := range s.Anchors {
-		if a.Error != "" {
-			list = append(list, fmt.Sprintf("the ledger's newest signed head is not at its anchor %s: %s. The next one is sent there by itself; audit.anchors names other places.", a.Name, a.Error))
-		}
-	}
-	return list
-}
-
 // restore puts a backup in place of what the data folder holds, while calls go on.
 func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Restored, err error) {
 	d.restoring.Lock()
 	defer d.restoring.Unlock()
+	defer d.budgets.Reread(context.WithoutCancel(ctx)) // the ledger may know of other calls now
+	return d.exchange(ctx, backup)
+}
+
+func (d *Daemon) exchange(ctx context.Context, backup io.Reader) (done ledger.Restored, err error) {
 	o, err := d.ledgerOptions(d.config.Started())
 	if err != nil {
 		return done, err
@@ -238,10 +227,7 @@ func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Res
 		if check == nil {
 			check = func(string, bool) error { return nil }
 		}
-		if done, err = ledger.Restore(ctx, d.o.DataDir, backup, check, o); err != nil {
-			err = errors.Join(err, putBack(done.Kept))
-			done = ledger.Restored{}
-		}
+		done, err = ledger.Restore(ctx, d.o.DataDir, backup, check, o)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -257,17 +243,6 @@ func (d *Daemon) restore(ctx context.Context, backup io.Reader) (done ledger.Res
 	}
 	b.waiting = nil
 	return done, err
-}
-
-// putBack puts the files that a restore set aside in their places again, when what came instead cannot be used: a backup that needs
-// another top key, say. Left as it is, the folder could not be opened at the next start either.
-func putBack(kept []string) (err error) {
-	for _, path := range kept {
-		if was, _, ok := strings.Cut(path, ".before-restore"); ok {
-			err = errors.Join(err, os.Rename(path, was))
-		}
-	}
-	return err
 }
 
 // upkeep is how often keys' last uses are noted, and how often what is too old is looked for.
@@ -311,4 +286,11 @@ func (d *Daemon) retain(ctx context.Context) (done ledger.Retained, err error) {
 		d.log.Info("removed from the ledger what was beyond its limits", "content_below", done.ContentBelow, "entries_below", done.EntriesBelow)
 	}
 	return done, err
+}
+
+// secret is a key for purpose that comes from the ledger's own.
+func (b *books) secret(purpose string) [32]byte {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.ledger.Secret(purpose)
 }

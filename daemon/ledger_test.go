@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,11 +14,12 @@ import (
 	"corral/daemon/client"
 	"corral/daemon/config"
 	"corral/store/ledger"
+	"corral/testkit/raw"
 )
 
 // An operator who lowers a limit sees it kept when asking for it; the next start keeps it as well.
 func TestTheLedgersLimitsAreKept(t *testing.T) {
-	model := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return reply(c, "application/json", body) })
+	model := serve(t, func(c net.Conn, _ *http.Request, body string) bool { return raw.Reply(c, "application/json", body) })
 	limits := func(s string) string { return model.config("audit: { content: encrypted, " + s + " }") }
 	corral := boot(t, limits("max_content: 1GiB"))
 	api, ctx := corral.api(), context.Background()
@@ -41,6 +43,9 @@ func TestTheLedgersLimitsAreKept(t *testing.T) {
 			t.Fatal(err)
 		}
 		return strings.Contains(string(e.Prompt.Content), text)
+	}
+	if !eventually(func() bool { _, err := api.Entry(ctx, "#40"); return err == nil }) {
+		t.Fatal("the last entry does not come")
 	}
 	if !has(api, "#1") || !has(api, "#40") {
 		t.Fatal("texts are kept")
@@ -98,5 +103,47 @@ func TestARefusalByTheOperatorAPISaysWhatWasWrong(t *testing.T) {
 	_, err := corral.api().Usage(context.Background(), client.Query{"by": {"moon"}})
 	if err == nil || !strings.Contains(err.Error(), "moon") || !strings.Contains(err.Error(), "provider") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A person knows the name of a key, and the ledger its id. Of several keys of one name the newest is meant.
+func TestEntriesAreChosenAndErasedByTheNameOfTheirKey(t *testing.T) {
+	u := echo(t)
+	corral := boot(t, u.config("auth: required"))
+	api, ctx := corral.api(), context.Background()
+	var ids []string
+	for range 2 {
+		k, err := api.CreateKey(ctx, "notes", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, k.Key.ID)
+		corral.do("POST", "/api/generate", `{"model":"m"}`, "X-Api-Key: "+k.Secret)
+		if _, err := api.RevokeKey(ctx, k.Key.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	of := func(caller string) (callers []string) {
+		t.Helper()
+		entries, err := api.Entries(ctx, client.Query{"caller": {caller}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			callers = append(callers, e.Caller)
+		}
+		return callers
+	}
+	if !eventually(func() bool { return slices.Equal(of("notes"), ids[1:]) }) {
+		t.Fatalf("by name: %v of %v", of("notes"), ids)
+	}
+	if got := of(ids[0]); !slices.Equal(got, ids[:1]) {
+		t.Errorf("by id: %v of %v", got, ids)
+	}
+	if done, err := api.Erase(ctx, client.Who{Caller: "notes"}); err != nil || done.Entries != 1 {
+		t.Errorf("erased: %+v, %v", done, err)
+	}
+	if got := of(ids[0]); !slices.Equal(got, ids[:1]) {
+		t.Errorf("the other key's entry went too: %v", got)
 	}
 }

@@ -11,13 +11,17 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"corral/testkit/raw"
 )
 
 const plainAnswer = `{"model":"m","response":"hello","done":true}`
 
 // echo answers every call well.
 func echo(t testing.TB) *upstream {
-	return serve(t, func(c net.Conn, r *http.Request, body string) bool { return reply(c, "application/json", plainAnswer) })
+	return serve(t, func(c net.Conn, r *http.Request, body string) bool {
+		return raw.Reply(c, "application/json", plainAnswer)
+	})
 }
 
 func TestOnlyThisMachinesNamesAreAnswered(t *testing.T) {
@@ -269,7 +273,7 @@ func TestConnectionsOverTheLimitAreClosedAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer third.Close()
-	if err := closed(third); err != nil {
+	if err := raw.Closed(third); err != nil {
 		t.Error(err)
 	}
 	held[0].Close()
@@ -283,7 +287,7 @@ func TestLimitsHold(t *testing.T) {
 	u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
 		enter <- struct{}{}
 		<-leave
-		return reply(c, "application/json", plainAnswer)
+		return raw.Reply(c, "application/json", plainAnswer)
 	})
 	corral := boot(t, u.config("limits: { concurrent: 1 }"))
 	done := make(chan int)

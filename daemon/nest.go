@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +13,8 @@ import (
 
 	"corral/daemon/admin"
 	"corral/daemon/config"
+	"corral/daemon/event"
+	"corral/daemon/exposition"
 	"corral/daemon/llm"
 	"corral/daemon/resilience"
 	"corral/daemon/resilience/breaker"
@@ -36,24 +40,40 @@ func (d *Daemon) newNest(c config.Config) *resilience.Nest {
 	count := func(format string, args ...any) *metrics.Counter {
 		return d.set.GetOrCreateCounter(fmt.Sprintf(format, args...))
 	}
-	return resilience.New(resilience.Options{Rules: nestRules(c), Hooks: resilience.Hooks{
+	return resilience.New(resilience.Options{Rules: nestRules(c), Similar: d.cache.LastResort, Hooks: resilience.Hooks{
 		Ask: func(r *llm.Request) {
 			r.Attempts++
+			if d.log.Enabled(context.Background(), slog.LevelDebug) {
+				d.log.Debug("asking a target", "request_id", r.ID, "provider", r.Target.Provider, "model", r.Target.Model, "why", r.Target.Why, "attempt", r.Attempts)
+			}
 			if r.Target.Away != "" {
 				r.Left = r.Target.Away
 			}
 		},
+		Queued: func(t llm.Target, waited time.Duration) {
+			d.waits(t.Provider).Update(waited.Seconds())
+		},
 		Retry: func(t llm.Target, cause string) {
 			count("llm_retries_total{provider=%q,cause=%q}", t.Provider, cause).Inc()
+			d.events.Publish(event.Retry{Provider: t.Provider, Model: short(t.Model), Cause: cause})
 		},
 		Fallback: func(from, to llm.Target, cause string) {
 			count("llm_fallbacks_total{from=%q,to=%q,cause=%q}", from.Provider, to.Provider, cause).Inc()
+			d.events.Publish(event.Fallback{Provider: from.Provider, Model: short(from.Model), ToProvider: to.Provider, ToModel: short(to.Model), Cause: cause})
 		},
 		Breaker: func(x breaker.Change) {
 			count("corral_breaker_changes_total{provider=%q,to=%q}", x.Target.Provider, x.To.String()).Inc()
+			d.events.Publish(event.Breaker{Provider: x.Target.Provider, Model: short(x.Target.Model), From: x.From.String(), To: x.To.String(), Why: x.Why, Seq: x.Seq})
 			d.log.Warn("breaker", "provider", x.Target.Provider, "model", x.Target.Model, "from", x.From.String(), "to", x.To.String(), "why", x.Why)
 		},
 	}})
+}
+
+// waitBuckets are seconds in a queue.
+var waitBuckets = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300}
+
+func (d *Daemon) waits(provider string) *metrics.PrometheusHistogram {
+	return d.set.GetOrCreatePrometheusHistogramExt(fmt.Sprintf("corral_queue_wait_seconds{provider=%q}", provider), waitBuckets)
 }
 
 // targets are those that calls have gone to, and the queues.
@@ -99,13 +119,18 @@ const maxBreakerSeries = 200
 
 // writeNest writes the state of breakers and queues as metrics.
 func (d *Daemon) writeNest(w io.Writer) {
-	for i, b := range d.nest.Breakers() {
-		if i == maxBreakerSeries {
+	written := 0
+	for _, b := range d.nest.Breakers() {
+		if !exposition.Plain(b.Target.Model) {
+			continue // a name that somebody made up
+		}
+		if written++; written > maxBreakerSeries {
 			break
 		}
 		metrics.WriteGaugeUint64(w, fmt.Sprintf("llm_breaker_state{provider=%q,model=%q}", b.Target.Provider, b.Target.Model), uint64(b.State))
 	}
 	for provider, q := range d.nest.Queues() {
+		d.waits(provider) // there from the first time on: what appears with its first wait has no increase
 		metrics.WriteGaugeUint64(w, fmt.Sprintf("corral_queue_running{provider=%q}", provider), uint64(q.Running))
 		metrics.WriteGaugeUint64(w, fmt.Sprintf("corral_queue_waiting{provider=%q}", provider), uint64(len(q.Waiting)))
 	}

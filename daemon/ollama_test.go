@@ -59,7 +59,7 @@ const (
 // TestEveryRouteAnswersAsOllamaDoes asks a real Ollama directly and through Corral.
 func TestEveryRouteAnswersAsOllamaDoes(t *testing.T) {
 	ollama := testkit.Ollama(t)
-	corral := boot(t, testkit.InFrontOf(ollama))
+	corral := boot(t, testkit.Uncached+testkit.InFrontOf(ollama))
 	for _, c := range []struct{ method, path, body string }{
 		{"GET", "/", ""}, {"HEAD", "/", ""},
 		{"GET", "/api/version", ""}, {"HEAD", "/api/version", ""}, {"GET", "/api/status", ""},
@@ -170,7 +170,7 @@ func TestTheOllamaCommandWorksThroughCorral(t *testing.T) {
 func TestAliasesAndASecondRuntime(t *testing.T) {
 	ollama := testkit.Ollama(t)
 	llama := testkit.LlamaServer(t, testkit.ModelFile(t, "tiny-chat.gguf"))
-	corral := boot(t, fmt.Sprintf(`
+	corral := boot(t, testkit.Uncached+fmt.Sprintf(`
 providers:
   - { name: local, kind: ollama, url: %q }
   - { name: llama, kind: openai, url: %q, dialects: [ anthropic ] }

@@ -1,20 +1,26 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"corral/daemon/admin"
+	"corral/daemon/exposition"
+	"corral/daemon/health"
+	"corral/frontend"
 )
 
-//go:embed page.html
-var page []byte
+//go:embed login.html login.css login.js
+var login embed.FS
 
 // other answers what is no call: the greeting, the probes, the metrics, the page and the operator API.
 func (d *Daemon) other(control http.Handler) http.Handler {
@@ -23,15 +29,25 @@ func (d *Daemon) other(control http.Handler) http.Handler {
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "ok\n") })
 	m.HandleFunc("GET /readyz", d.ready)
 	m.HandleFunc("GET /metrics", d.metrics)
-	m.HandleFunc("GET /ui/", func(w http.ResponseWriter, _ *http.Request) {
-		h := w.Header()
-		h.Set("Content-Type", "text/html; charset=utf-8")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		h.Set("X-Content-Type-Options", "nosniff")
-		w.Write(page)
-	})
+	for at, name := range map[string]string{"login": "login.html", "login.css": "login.css", "login.js": "login.js"} {
+		m.HandleFunc("GET /ui/"+at, func(w http.ResponseWriter, r *http.Request) { asPage(w, r, name) })
+	}
+	m.Handle("GET /ui/", frontend.Handler("/ui/"))
 	m.Handle(admin.Base+"/", control)
 	return m
+}
+
+// asPage answers with a file of the login. It runs and shows nothing but its own files, is shown in no frame, and no
+// window that another site opened may hold on to it.
+func asPage(w http.ResponseWriter, r *http.Request, name string) {
+	h := w.Header()
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "same-origin") // with no-referrer a browser may hide the Origin that a change needs
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cache-Control", "no-cache")
+	http.ServeFileFS(w, r, login, name)
 }
 
 // greet tells a client of Ollama what it wants to hear, and shows a browser the page.
@@ -50,38 +66,33 @@ func text(w http.ResponseWriter, status int, s string) {
 	io.WriteString(w, s)
 }
 
-// reason is why a call may not be answered, or not be recorded. The details are the operator's.
-type reason struct {
-	Reason   string `json:"reason"` // provider or ledger
-	Provider string `json:"provider,omitempty"`
-	Problem  string `json:"problem"`
+// readiness says whether a call would be answered now.
+func (d *Daemon) readiness(seen []admin.Provider) bool {
+	_, paused := d.pause.Since()
+	return !paused && len(seen) > 0 && seen[0].Reachable && (d.books.Err() == nil || !d.now.Load().audit.Refuse)
 }
 
-// readiness says whether a call would be answered now, and what stands in the way of some or all of them.
-func (d *Daemon) readiness(seen []admin.Provider) (ready bool, reasons []reason) {
-	ready, reasons = len(seen) > 0 && seen[0].Reachable, []reason{}
-	for _, p := range seen {
-		if !p.Reachable {
-			reasons = append(reasons, reason{"provider", p.Name, "cannot be reached"})
-		}
-	}
-	if d.books.Err() != nil {
-		why := "cannot be written; calls go on"
-		if d.now.Load().audit.Refuse {
-			ready, why = false, "cannot be written; calls are refused"
-		}
-		reasons = append(reasons, reason{Reason: "ledger", Problem: why})
-	}
-	return ready, reasons
+// reason is a condition that is not well, as a probe may know it: texts and names of places are the operator's.
+type reason struct {
+	Condition string          `json:"condition"`
+	Provider  string          `json:"provider,omitempty"`
+	Severity  health.Severity `json:"severity"`
+	Title     string          `json:"title"`
 }
 
 // ready tells a probe.
 func (d *Daemon) ready(w http.ResponseWriter, r *http.Request) {
-	var out struct {
+	out := struct {
 		Ready   bool     `json:"ready"`
 		Reasons []reason `json:"reasons"`
+	}{d.readiness(d.refreshForProbe(context.WithoutCancel(r.Context()))), []reason{}}
+	for _, c := range bad(d.wellness.set.List()) {
+		x := reason{Condition: c.Code, Severity: c.Severity, Title: c.Title}
+		if c.Code == health.Provider {
+			x.Provider = c.Subject
+		}
+		out.Reasons = append(out.Reasons, x)
 	}
-	out.Ready, out.Reasons = d.readiness(d.seen(context.WithoutCancel(r.Context())))
 	status := http.StatusOK
 	if !out.Ready {
 		status = http.StatusServiceUnavailable
@@ -93,10 +104,25 @@ func (d *Daemon) ready(w http.ResponseWriter, r *http.Request) {
 
 func (d *Daemon) metrics(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	var b bytes.Buffer
+	d.writeMetrics(&b)
+	exposition.Write(w, b.Bytes()) // an error is the reader's, who has left
+}
+
+// writeMetrics writes all samples, in no order.
+func (d *Daemon) writeMetrics(w io.Writer) {
 	d.set.WritePrometheus(w)
 	d.writeNest(w)
 	d.writeLedger(w)
+	d.writeBudgets(w)
+	d.writeLevels(w)
+	readers, dropped := d.events.Readers()
+	metrics.WriteGaugeUint64(w, "corral_feed_readers", uint64(readers))
+	metrics.WriteCounterUint64(w, "corral_feed_dropped_total", dropped)
+	d.writeHealth(w)
+	metrics.WriteGaugeUint64(w, fmt.Sprintf("corral_build_info{version=%q,goversion=%q,os=%q,arch=%q}", d.o.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH), 1)
 	metrics.WriteProcessMetrics(w)
+	metrics.WriteFDMetrics(w)
 }
 
 // writeLedger writes how the ledger fares as metrics.
@@ -110,6 +136,9 @@ func (d *Daemon) writeLedger(w io.Writer) {
 	metrics.WriteCounterUint64(w, "corral_ledger_entries_total", l.Size())
 	if s, err := l.Status(); err == nil {
 		metrics.WriteGaugeUint64(w, "corral_ledger_missed_calls", s.Missed)
+		metrics.WriteGaugeUint64(w, "corral_ledger_waiting_entries", uint64(s.Waiting))
+		metrics.WriteGaugeFloat64(w, "corral_ledger_lag_seconds", s.Lag)
+		metrics.WriteCounterUint64(w, "corral_ledger_failures_total", s.Failures)
 		n := uint64(0)
 		for _, a := range s.Anchors {
 			n += failing[a.Error != ""]

@@ -52,9 +52,19 @@ func sellers(c config.Config) map[string]seller {
 func (d *Daemon) Cost(t llm.Target, model string, u llm.Usage, took time.Duration) (cost, baseline record.Money) {
 	now := d.now.Load()
 	use := pricing.Use{Input: u.Input, CachedInput: u.Cached, CacheWrite: u.Written, Output: u.Output}
-	from := now.sellers[t.Provider]
-	cost = now.prices.Cost(pricing.Call{Provider: t.Provider, Kind: from.kind, Host: from.host, Model: model, Local: t.Away == "", Time: time.Now().Add(-took), Duration: took, Use: use})
-	return cost, now.prices.Baseline(use)
+	return now.prices.Cost(now.priced(t, model, use, took)), now.prices.Baseline(use)
+}
+
+// Most implements budget.Prices.
+func (d *Daemon) Most(t llm.Target, model string, input, output int64) record.Money {
+	now := d.now.Load()
+	return now.prices.Most(now.priced(t, model, pricing.Use{Input: input, Output: output}, 0))
+}
+
+// priced is a call to t that began so long ago, as the table of prices looks at it.
+func (x *inForce) priced(t llm.Target, model string, use pricing.Use, took time.Duration) pricing.Call {
+	from := x.sellers[t.Provider]
+	return pricing.Call{Provider: t.Provider, Kind: from.kind, Host: from.host, Model: model, Local: t.Away == "", Time: time.Now().Add(-took), Duration: took, Use: use}
 }
 
 // priceList is the table in force.

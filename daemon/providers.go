@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"sync"
@@ -22,16 +23,32 @@ import (
 
 // newProvider makes what stands for p in the config.
 func (d *Daemon) newProvider(c config.Config, p config.Provider) (provider.Provider, error) {
+	var key func() (string, error)
+	if p.Key != "" {
+		key = once(func() (string, error) {
+			k, err := p.Key.Resolve(d.o.Secret)
+			if err != nil {
+				err = noKey{err}
+			}
+			return k, err
+		})
+	}
+	return d.providerWith(c, p, key)
+}
+
+// noKey says that a provider's key could not be read: its server was not even asked.
+type noKey struct{ error }
+
+func (e noKey) Unwrap() error { return e.error }
+
+// providerWith is newProvider with a key that need not be the config's; nil: none.
+func (d *Daemon) providerWith(c config.Config, p config.Provider, key func() (string, error)) (provider.Provider, error) {
 	base, err := url.Parse(p.URL)
 	if err != nil {
 		return nil, fmt.Errorf("provider %s: %w", p.Name, err)
 	}
-	o := relay.Options{Name: p.Name, Base: base, Timeouts: func() relay.Timeouts { return d.now.Load().timeouts },
+	o := relay.Options{Name: p.Name, Base: base, TraceAway: c.Telemetry.Propagate == "all", Timeouts: func() relay.Timeouts { return d.now.Load().timeouts },
 		Client: outbound.Options{Connect: time.Duration(c.Timeouts.Connect), Proxy: config.Proxy}}
-	var key func() (string, error)
-	if p.Key != "" {
-		key = once(func() (string, error) { return p.Key.Resolve(d.o.Secret) })
-	}
 	switch p.Kind {
 	case config.KindOllama:
 		return ollama.New(o), nil
@@ -105,6 +122,17 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 		}
 		t.Models[m.Name] = made
 	}
+	t.Choose = func(name, model string) (route.Target, bool) {
+		p := x.providers[name]
+		if p == nil || model == "" {
+			return route.Target{}, false
+		}
+		to := llm.Target{Provider: name, Model: model, Why: "chosen", Away: away[name]}
+		if to.Away == "" && !(config.Target{Model: model}).OnDevice() {
+			to.Away = ollamaCloud
+		}
+		return route.Target{Target: to, Provider: p, Keyed: keyed[name]}, true
+	}
 	first := t.Default.Target.Provider
 	t.Away = func(model string) string {
 		if away[first] != "" || (config.Target{Model: model}).OnDevice() {
@@ -133,30 +161,37 @@ func (x *routing) close() {
 
 // probes remembers for a moment what asking each provider gave, so that nobody who asks often makes much work of it.
 type probes struct {
-	mu   sync.Mutex
-	at   time.Time
-	last []admin.Provider
+	mu   sync.Mutex // held while they are asked
+	last map[string]admin.Provider
 }
 
 const (
-	probeFresh   = time.Second
-	probeTimeout = 2 * time.Second
+	probeFresh    = time.Second
+	probeFreshFar = 15 * time.Second // over a network, and with a key
+	probeTimeout  = 2 * time.Second
 )
 
 // forget makes the next look a fresh one.
 func (p *probes) forget() {
 	p.mu.Lock()
-	p.at = time.Time{}
+	for name, x := range p.last {
+		x.Checked = time.Time{}
+		p.last[name] = x
+	}
 	p.mu.Unlock()
 }
 
-// seen is each provider as it was at most a second ago.
+// seen is each provider as it was a moment ago.
 func (d *Daemon) seen(ctx context.Context) []admin.Provider {
+	return d.look(ctx, func(p config.Provider, age time.Duration) bool {
+		return age >= probeFreshFar || p.OnDevice() && age >= probeFresh
+	})
+}
+
+// look asks the providers whose last answer is old, and tells of all.
+func (d *Daemon) look(ctx context.Context, old func(p config.Provider, age time.Duration) bool) []admin.Provider {
 	d.probes.mu.Lock()
 	defer d.probes.mu.Unlock()
-	if time.Since(d.probes.at) < probeFresh {
-		return d.probes.last
-	}
 	// Whoever asks may go away; what is learned is for the next one too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTimeout)
 	defer cancel()
@@ -164,6 +199,10 @@ func (d *Daemon) seen(ctx context.Context) []admin.Provider {
 	out := make([]admin.Provider, len(c.Providers))
 	var wg sync.WaitGroup
 	for i, p := range c.Providers {
+		known, asked := d.probes.last[p.Name]
+		if out[i] = known; asked && !old(p, time.Since(known.Checked)) {
+			continue
+		}
 		out[i] = admin.Provider{Name: p.Name, Kind: string(p.Kind), URL: p.URL, Checked: time.Now()}
 		made := providers[p.Name]
 		if made == nil {
@@ -172,12 +211,22 @@ func (d *Daemon) seen(ctx context.Context) []admin.Provider {
 		wg.Go(func() {
 			if err := made.Probe(ctx); err != nil {
 				out[i].Problem = err.Error()
+				switch {
+				case errors.As(err, new(noKey)):
+					out[i].Do = p.Key.Mend(p.Name)
+				case p.Kind == config.KindOllama:
+					out[i].Do = "ollama serve"
+				}
 				return
 			}
 			out[i].Reachable = true
 		})
 	}
 	wg.Wait()
-	d.probes.last, d.probes.at = out, time.Now()
+	d.tellProviders(d.probes.last, out)
+	d.probes.last = make(map[string]admin.Provider, len(out))
+	for _, p := range out {
+		d.probes.last[p.Name] = p
+	}
 	return out
 }

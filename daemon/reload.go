@@ -35,7 +35,17 @@ func (d *Daemon) subscribe() {
 		d.limit.Set(rules(c))
 		d.nest.Set(nestRules(c))
 		d.take(c, prices)
+		d.trace.Set(d.traceRules(c))
+		d.budgets.Set(context.Background(), budgetRules(c))
+		d.sizeCache(c)
+		if d.replies != nil && c.Cache.MaxFile > 0 {
+			d.replies.SetMaxBytes(int64(c.Cache.MaxFile))
+		}
 		d.probes.forget()
+		select { // what counts as short may have changed, and what is done about it
+		case d.wellness.again <- struct{}{}:
+		default:
+		}
 	})
 }
 
@@ -61,7 +71,9 @@ func (d *Daemon) obey(ctx context.Context) {
 // reload reads the config again, as a SIGHUP or the operator asks.
 func (d *Daemon) reload(ctx context.Context) error {
 	err := d.config.Reload(ctx)
-	d.reloaded(err, nil)
+	if ctx.Err() == nil { // else the file is no worse for it
+		d.reloaded(err, nil)
+	}
 	return err
 }
 
@@ -69,6 +81,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 func (d *Daemon) reloaded(err error, changed []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.tellConfig(err, changed)
 	if err != nil {
 		d.changes.rejected, d.changes.rejectedAt = err.Error(), time.Now()
 		d.log.Error("the changed config is not valid; what was in force stays so", "cause", err)

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"corral/testkit/raw"
 )
 
 // A backup that cannot be used here changes nothing: the folder is what it was, now and at the next start.
 func TestARestoreThatFailsIsTakenBack(t *testing.T) {
 	u := serve(t, func(c net.Conn, r *http.Request, _ string) bool {
-		return reply(c, "application/json", `{"model":"m","response":"hello","done":true}`)
+		return raw.Reply(c, "application/json", `{"model":"m","response":"hello","done":true}`)
 	})
 	ctx := context.Background()
 	other, corral := boot(t, u.config()), boot(t, u.config())
@@ -33,7 +35,8 @@ func TestARestoreThatFailsIsTakenBack(t *testing.T) {
 		t.Fatal(body)
 	}
 	for _, id := range []string{"before", "after"} {
-		if _, err := corral.api().Entry(ctx, id); err != nil {
+		var err error // an entry is committed a moment after its answer
+		if !eventually(func() bool { _, err = corral.api().Entry(ctx, id); return err == nil }) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"corral/testkit/raw"
 )
 
 // a dialect's stream as a test needs it.
@@ -54,11 +56,11 @@ func TestAWholeStreamIsRelayedByteForByte(t *testing.T) {
 	eachDialect(t, func(t *testing.T, d dialectStream) {
 		text := strings.Join(d.preamble, "") + d.content + d.content + d.end
 		u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
-			beginStream(c, d.contentType)
+			raw.Begin(c, d.contentType)
 			for _, b := range []byte(text) {
-				chunk(c, string(b)) // the worst way to part it
+				raw.Chunk(c, string(b)) // the worst way to part it
 			}
-			return endStream(c)
+			return raw.End(c)
 		})
 		res, got := boot(t, u.config()).do("POST", d.path, d.body)
 		if res.StatusCode != 200 || got != text || res.Header.Get("Content-Type") != d.contentType {
@@ -70,42 +72,36 @@ func TestAWholeStreamIsRelayedByteForByte(t *testing.T) {
 	})
 }
 
+// TestNothingIsSentBeforeTheFirstContent: when the first target breaks off before it, all that the caller sees is the second's.
 func TestNothingIsSentBeforeTheFirstContent(t *testing.T) {
 	eachDialect(t, func(t *testing.T, d dialectStream) {
 		if len(d.preamble) == 0 {
 			t.Skip("this dialect has nothing before content")
 		}
-		preambleSent, sendContent := make(chan struct{}), make(chan struct{})
-		u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
-			beginStream(c, d.contentType)
+		whole := strings.Join(d.preamble, "") + d.content + d.end
+		first := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
+			raw.Begin(c, d.contentType)
 			for _, p := range d.preamble {
-				chunk(c, p)
+				raw.Chunk(c, p)
 			}
-			close(preambleSent)
-			<-sendContent
-			chunk(c, d.content+d.end)
-			return endStream(c)
+			return false
 		})
-		corral := boot(t, u.config())
-		answered := make(chan *http.Response, 1)
-		go func() {
-			res, err := http.Post(corral.url+d.path, "application/json", strings.NewReader(d.body))
-			if err == nil {
-				answered <- res
-			}
-		}()
-		<-preambleSent
-		select {
-		case <-answered:
-			t.Error("the answer began before its first content")
-		case <-time.After(150 * time.Millisecond):
+		second := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
+			raw.Begin(c, d.contentType)
+			raw.Chunk(c, whole)
+			return raw.End(c)
+		})
+		corral := boot(t, fmt.Sprintf(`
+providers: [ { name: first, kind: ollama, url: %q }, { name: second, kind: ollama, url: %q } ]
+models: [ { name: m, targets: [ { provider: first, model: x }, { provider: second, model: m } ] } ]
+retry: { max_attempts: 2, base: 1ms }
+`, first.url, second.url))
+		res, got := corral.do("POST", d.path, d.body)
+		if res.StatusCode != 200 || res.Header.Get("Corral-Provider") != "second" || got != whole {
+			t.Errorf("%s %v: %q", res.Status, res.Header, got)
 		}
-		close(sendContent)
-		res := <-answered
-		b, err := io.ReadAll(res.Body)
-		res.Body.Close()
-		if want := strings.Join(d.preamble, "") + d.content + d.end; err != nil || string(b) != want {
-			t.Errorf("%v: %q", err, b)
+		if n := len(first.requests()); n == 0 {
+			t.Error("the first was not asked")
 		}
 	})
 }
@@ -113,19 +109,19 @@ func TestNothingIsSentBeforeTheFirstContent(t *testing.T) {
 func TestAStreamThatBreaksEndsWithTheDialectsErrorEvent(t *testing.T) {
 	half := func(s string) string { return s[:len(s)/2] }
 	for name, end := range map[string]func(c net.Conn, d dialectStream) bool{
-		"no terminal event":       func(c net.Conn, d dialectStream) bool { return endStream(c) },
+		"no terminal event":       func(c net.Conn, d dialectStream) bool { return raw.End(c) },
 		"cut between events":      func(c net.Conn, d dialectStream) bool { return false },
-		"cut in an event":         func(c net.Conn, d dialectStream) bool { chunk(c, half(d.content)); return false },
+		"cut in an event":         func(c net.Conn, d dialectStream) bool { raw.Chunk(c, half(d.content)); return false },
 		"cut in a chunk":          func(c net.Conn, d dialectStream) bool { fmt.Fprintf(c, "ffff\r\n%s", d.content); return false },
 		"reset":                   func(c net.Conn, d dialectStream) bool { c.(*net.TCPConn).SetLinger(0); return false },
-		"half an event, then end": func(c net.Conn, d dialectStream) bool { chunk(c, half(d.content)); return endStream(c) },
+		"half an event, then end": func(c net.Conn, d dialectStream) bool { raw.Chunk(c, half(d.content)); return raw.End(c) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachDialect(t, func(t *testing.T, d dialectStream) {
 				passed := make(chan struct{}, 1)
 				u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
-					beginStream(c, d.contentType)
-					chunk(c, strings.Join(d.preamble, "")+d.content)
+					raw.Begin(c, d.contentType)
+					raw.Chunk(c, strings.Join(d.preamble, "")+d.content)
 					<-passed // a reset may overtake what was sent
 					return end(c, d)
 				})
@@ -162,15 +158,15 @@ func TestAStreamThatBreaksEndsWithTheDialectsErrorEvent(t *testing.T) {
 func TestAStreamThatFailsBeforeContentGetsAStatus(t *testing.T) {
 	for name, answer := range map[string]func(c net.Conn, d dialectStream) bool{
 		"cut before content": func(c net.Conn, d dialectStream) bool {
-			beginStream(c, d.contentType)
-			chunk(c, ":\n\n")
+			raw.Begin(c, d.contentType)
+			raw.Chunk(c, ":\n\n")
 			return false
 		},
-		"empty": func(c net.Conn, d dialectStream) bool { beginStream(c, d.contentType); return endStream(c) },
+		"empty": func(c net.Conn, d dialectStream) bool { raw.Begin(c, d.contentType); return raw.End(c) },
 		"garbage": func(c net.Conn, d dialectStream) bool {
-			beginStream(c, d.contentType)
-			chunk(c, "data: <html>\n\n")
-			return endStream(c)
+			raw.Begin(c, d.contentType)
+			raw.Chunk(c, "data: <html>\n\n")
+			return raw.End(c)
 		},
 		"no HTTP at all": func(c net.Conn, d dialectStream) bool { io.WriteString(c, "SSH-2.0-OpenSSH\r\n"); return false },
 		"no answer":      func(c net.Conn, d dialectStream) bool { return false },
@@ -197,11 +193,11 @@ func TestACallerWhoLeavesHasTheTargetsConnectionClosed(t *testing.T) {
 			asked, gone := make(chan struct{}), make(chan error, 1)
 			u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
 				if when == "after it" {
-					beginStream(c, d.contentType)
-					chunk(c, d.content)
+					raw.Begin(c, d.contentType)
+					raw.Chunk(c, d.content)
 				}
 				close(asked)
-				gone <- closed(c)
+				gone <- raw.Closed(c)
 				return false
 			})
 			corral := boot(t, u.config())
@@ -252,7 +248,7 @@ func TestAnAnswerThatBreaksIsNoAnswer(t *testing.T) {
 }
 
 func TestATargetThatHangsIsGivenUp(t *testing.T) {
-	u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool { return closed(c) == nil })
+	u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool { return raw.Closed(c) == nil })
 	corral := boot(t, u.config("timeouts: { first_token: 100ms, idle: 100ms, whole: 150ms }"))
 	for _, body := range []string{`{"model":"m"}`, `{"model":"m","stream":false}`} {
 		res, got := corral.do("POST", "/api/generate", body)
@@ -265,9 +261,9 @@ func TestATargetThatHangsIsGivenUp(t *testing.T) {
 func TestAStreamThatStallsIsEnded(t *testing.T) {
 	d := dialectStreams["openai chat"]
 	u := serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
-		beginStream(c, d.contentType)
-		chunk(c, d.content)
-		return closed(c) == nil
+		raw.Begin(c, d.contentType)
+		raw.Chunk(c, d.content)
+		return raw.Closed(c) == nil
 	})
 	_, got := boot(t, u.config("timeouts: { idle: 100ms }")).do("POST", d.path, d.body)
 	if rest, ok := strings.CutPrefix(got, d.content); !ok || !strings.HasPrefix(rest, d.failed) || !strings.Contains(rest, "target_timeout") {

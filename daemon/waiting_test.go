@@ -14,6 +14,7 @@ import (
 
 	"corral/testkit"
 	"corral/testkit/faults"
+	"corral/testkit/raw"
 )
 
 // TestAColdLoadIsToldFromAHang: an Ollama whose first token does not come in time is given up, unless it says that it is loading
@@ -47,12 +48,12 @@ func TestAColdLoadIsToldFromAHang(t *testing.T) {
 						once.Do(func() { time.AfterFunc(300*time.Millisecond, func() { close(loaded) }) })
 					}
 					if text := c.ps(); text != "" {
-						return reply(conn, "application/json", text)
+						return raw.Reply(conn, "application/json", text)
 					}
-					return closed(conn) == nil
+					return raw.Closed(conn) == nil
 				}
 				gone := make(chan struct{})
-				go func() { closed(conn); close(gone) }()
+				go func() { raw.Closed(conn); close(gone) }()
 				select {
 				case <-loaded:
 				case <-gone:
@@ -60,9 +61,9 @@ func TestAColdLoadIsToldFromAHang(t *testing.T) {
 				}
 				for _, d := range dialectStreams {
 					if d.path == path {
-						beginStream(conn, d.contentType)
-						chunk(conn, d.content+d.end)
-						endStream(conn)
+						raw.Begin(conn, d.contentType)
+						raw.Chunk(conn, d.content+d.end)
+						raw.End(conn)
 					}
 				}
 				return false
@@ -125,11 +126,11 @@ func TestACallGoesToATargetThatCan(t *testing.T) {
 			asked.Add(1)
 			for name, text := range show {
 				if strings.Contains(body, name) {
-					return reply(c, "application/json", text)
+					return raw.Reply(c, "application/json", text)
 				}
 			}
 		}
-		return reply(c, "application/json", `{"response":"ok","done":true}`)
+		return raw.Reply(c, "application/json", `{"response":"ok","done":true}`)
 	})
 	yaml := fmt.Sprintf("providers: [ { name: local, kind: ollama, url: %q } ]\nmodels:\n", u.url)
 	for _, first := range []string{"plain", "embed", "old"} {
@@ -175,14 +176,14 @@ func TestPings(t *testing.T) {
 	}
 	slow := serve(t, func(c net.Conn, r *http.Request, body string) bool {
 		if strings.Contains(body, `"leave"`) {
-			left <- closed(c)
+			left <- raw.Closed(c)
 			return false
 		}
 		<-answer[r.URL.Path]
-		beginStream(c, "text/event-stream")
+		raw.Begin(c, "text/event-stream")
 		r.Body = io.NopCloser(strings.NewReader(body))
 		byHeart(&recorded{c: c}, r)
-		return endStream(c)
+		return raw.End(c)
 	})
 	corral := boot(t, fmt.Sprintf(`
 providers:
@@ -277,6 +278,6 @@ func (w *recorded) Header() http.Header {
 }
 func (w *recorded) WriteHeader(int) {}
 func (w *recorded) Write(b []byte) (int, error) {
-	chunk(w.c, string(b))
+	raw.Chunk(w.c, string(b))
 	return len(b), nil
 }

@@ -111,16 +111,12 @@ func CheckInChild(exe string, args ...string) func(path string, thorough bool) e
 		if exit.ExitCode() == checkUnknown {
 			return nil // opening it says why better than a child's output does
 		}
-		return &DamageError{Path: path, Reason: firstLine(said.String())}
+		line, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
+		if exit.ExitCode() != checkDamaged {
+			line = strings.TrimSuffix("the process that read it died: "+line, ": ")
+		}
+		return &DamageError{Path: path, Reason: line}
 	}
-}
-
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
-	if line == "" {
-		return "the process that read it died"
-	}
-	return line
 }
 
 // CheckMain is what the program runs for its hidden subcommand: args are the depth and the path. It returns the exit code.
@@ -132,7 +128,7 @@ func CheckMain(args []string, out io.Writer) (code int) {
 	debug.SetPanicOnFault(true)
 	defer func() {
 		if r := recover(); r != nil {
-			_, _ = fmt.Fprintln(out, r)
+			_, _ = fmt.Fprintln(out, "a page of it is not what was written:", r)
 			code = checkDamaged
 		}
 	}()

@@ -41,6 +41,9 @@ func Corral(t testing.TB, path, config string, args ...string) *Server {
 	return s.start()
 }
 
+// Uncached is the part of a config with which each call asks its target, for tests that compare answers with the target's own.
+const Uncached = "cache: { exact: { when: off } }\n"
+
 // InFrontOf is the config of a Corral that fronts an Ollama and nothing else.
 func InFrontOf(ollama *Server) string {
 	return fmt.Sprintf("providers:\n  - { name: local, kind: ollama, url: %q }\n", ollama.URL)

@@ -94,11 +94,33 @@ func (s *Server) CreateSlowModel(name string) {
 	s.t.Helper()
 	m := tinygen.DefaultChat()
 	m.Endless, m.Layers, m.FF = true, 32, 1024
+	s.CreateChatModel(name, m)
+}
+
+// CreateChatModel creates one that tinygen writes now. 32 layers of 1024 are 21 MB.
+func (s *Server) CreateChatModel(name string, m tinygen.Chat) {
+	s.t.Helper()
 	var b bytes.Buffer
 	if _, err := m.WriteTo(&b); err != nil {
 		s.t.Fatal(err)
 	}
 	s.create(name, b.Bytes(), true)
+}
+
+// CreateBrokenModel creates one whose weights are cut off on the disk: Ollama lists it, and fails with a 500 whenever it is asked.
+func (s *Server) CreateBrokenModel(name string) {
+	s.t.Helper()
+	m := tinygen.DefaultChat()
+	m.Seed = 500 // a file of its own
+	var b bytes.Buffer
+	if _, err := m.WriteTo(&b); err != nil {
+		s.t.Fatal(err)
+	}
+	s.create(name, b.Bytes(), true)
+	blob := filepath.Join(s.Home, "models", "blobs", fmt.Sprintf("sha256-%x", sha256.Sum256(b.Bytes())))
+	if err := os.Truncate(blob, int64(b.Len()/2)); err != nil {
+		s.t.Fatal(err)
+	}
 }
 
 func (s *Server) create(name string, gguf []byte, chat bool) {
@@ -165,7 +187,19 @@ func OllamaCLI(t testing.TB, host string, args ...string) Output {
 // Registry serves an Ollama's models (its Home/models) as a registry and returns its URL; pull from it by the model name
 // URL/library/NAME, with insecure on.
 func Registry(t testing.TB, modelsDir string) string {
-	s := httptest.NewServer(registry.Handler(modelsDir))
-	t.Cleanup(s.Close)
+	return serve(t, registry.Handler(modelsDir))
+}
+
+// SlowRegistry is a Registry that sends so many bytes of weights a second: a pull from it can be watched, and cancelled in the middle.
+func SlowRegistry(t testing.TB, modelsDir string, perSecond int) string {
+	return serve(t, registry.Slow(registry.Handler(modelsDir), perSecond))
+}
+
+func serve(t testing.TB, h http.Handler) string {
+	s := httptest.NewServer(h)
+	t.Cleanup(func() {
+		s.CloseClientConnections() // one that sends slowly would be waited for
+		s.Close()
+	})
 	return s.URL
 }

@@ -22,6 +22,7 @@ type Server struct {
 	name    string
 	command func() *exec.Cmd
 	probe   string   // path that answers 200 when it is ready
+	status  int      // or this
 	says    []string // what its log must hold by then: another server on the same port answers a probe as well
 	log     string   // path
 	cmd     *exec.Cmd
@@ -76,13 +77,13 @@ func (s *Server) Start() {
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for {
 		select {
 		case <-s.done:
 			s.t.Fatalf("%s ended before it was ready: %v\n%s", s.name, s.cmd.ProcessState, tail(s.Log(), 4<<10))
 		case <-deadline:
-			s.t.Fatalf("%s did not answer GET %s within 30 s\n%s", s.name, s.probe, tail(s.Log(), 4<<10))
+			s.t.Fatalf("%s did not answer GET %s within a minute\n%s", s.name, s.probe, tail(s.Log(), 4<<10))
 		case <-tick.C:
 		}
 		if !containsAll(s.Log()[printed.Size():], s.says) {
@@ -90,7 +91,7 @@ func (s *Server) Start() {
 		}
 		if r, err := client.Get(s.URL + s.probe); err == nil {
 			r.Body.Close()
-			if r.StatusCode == http.StatusOK {
+			if r.StatusCode == max(s.status, http.StatusOK) {
 				return
 			}
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"corral/daemon/cache"
 	"corral/daemon/pricing"
 	"corral/store/ledger"
 	"corral/store/ledger/record"
@@ -40,7 +41,7 @@ type EntryFilter struct {
 	From     time.Time `query:"from" doc:"calls that began at this time or later"`
 	To       time.Time `query:"to" doc:"calls that began before this time"`
 	Request  string    `query:"request" doc:"request id"`
-	Caller   string    `query:"caller" doc:"id of an app key"`
+	Caller   string    `query:"caller" doc:"id or name of an app key, operator or page"`
 	User     string    `query:"user"`
 	App      string    `query:"app"`
 	Model    string    `query:"model" doc:"asked for or answered"`
@@ -51,8 +52,8 @@ type EntryFilter struct {
 	Last     int       `query:"last" minimum:"0" maximum:"100000" doc:"the newest so many; 0: all"`
 }
 
-func (in *EntryFilter) filter() (ledger.Filter, error) {
-	f := ledger.Filter{From: in.From, To: in.To, RequestID: in.Request, Caller: in.Caller, User: in.User, App: in.App, Model: in.Model,
+func (o *Options) filter(in *EntryFilter) (ledger.Filter, error) {
+	f := ledger.Filter{From: in.From, To: in.To, RequestID: in.Request, Caller: o.keyID(in.Caller), User: in.User, App: in.App, Model: in.Model,
 		Provider: in.Provider, Status: in.Status, Calls: in.Calls, Last: in.Last}
 	for _, name := range in.Flags {
 		flag, ok := record.ParseFlag(name)
@@ -86,7 +87,7 @@ type eraseInput struct {
 	Body struct {
 		User    string `json:"user,omitempty"`
 		App     string `json:"app,omitempty" doc:"entries of this app that name neither user nor key"`
-		Caller  string `json:"caller,omitempty" doc:"entries of this key that name no user"`
+		Caller  string `json:"caller,omitempty" doc:"entries of this key, by its id or name, that name no user"`
 		Request string `json:"request,omitempty"`
 	}
 }
@@ -140,15 +141,15 @@ func (o *Options) flushed(ctx context.Context) (*ledger.Ledger, error) {
 
 // audit registers what has to do with the ledger.
 func audit(api huma.API, o Options) {
-	get := func(id, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: Base + path, Summary: summary, Tags: []string{"audit"}}
+	get := func(role Role, id, path, summary string) huma.Operation {
+		return as(role, huma.Operation{OperationID: id, Method: http.MethodGet, Path: Base + path, Summary: summary, Tags: []string{"audit"}})
 	}
-	post := func(id, path, summary string) huma.Operation {
-		op := get(id, path, summary)
+	post := func(role Role, id, path, summary string) huma.Operation {
+		op := get(role, id, path, summary)
 		op.Method = http.MethodPost
 		return op
 	}
-	huma.Register(api, get("ledger-status", "/audit/status", "Where the ledger is, who signs it, how much it holds"),
+	huma.Register(api, get(Read, "ledger-status", "/audit/status", "Where the ledger is, who signs it, how much it holds"),
 		func(context.Context, *struct{}) (*ledgerStatusOutput, error) {
 			l, err := o.ledger()
 			if err != nil {
@@ -157,9 +158,9 @@ func audit(api huma.API, o Options) {
 			s, err := l.Status()
 			return &ledgerStatusOutput{s}, err
 		})
-	huma.Register(api, get("list-entries", "/audit/entries", "Entries of the ledger, oldest first"),
+	huma.Register(api, get(Admin, "list-entries", "/audit/entries", "Entries of the ledger, oldest first"),
 		func(ctx context.Context, in *EntryFilter) (*entriesOutput, error) {
-			f, err := in.filter()
+			f, err := o.filter(in)
 			if err != nil {
 				return nil, err
 			}
@@ -175,7 +176,7 @@ func audit(api huma.API, o Options) {
 			err = l.Scan(ctx, f, func(e *Entry) error { out.Body.Entries = append(out.Body.Entries, e); return nil })
 			return out, refused(err)
 		})
-	huma.Register(api, get("get-entry", "/audit/entries/{id}", "One entry"),
+	huma.Register(api, get(Admin, "get-entry", "/audit/entries/{id}", "One entry"),
 		func(ctx context.Context, in *entryInput) (*entryOutput, error) {
 			l, err := o.flushed(ctx)
 			if err != nil {
@@ -184,7 +185,7 @@ func audit(api huma.API, o Options) {
 			e, err := l.Get(ctx, in.ID)
 			return &entryOutput{e}, refused(err)
 		})
-	huma.Register(api, get("prove-entry", "/audit/entries/{id}/proof", "A proof that the entry is in the ledger, to be checked without it"),
+	huma.Register(api, get(Admin, "prove-entry", "/audit/entries/{id}/proof", "A proof that the entry is in the ledger, to be checked without it"),
 		func(ctx context.Context, in *entryInput) (*huma.StreamResponse, error) {
 			l, err := o.flushed(ctx)
 			if err != nil {
@@ -200,9 +201,9 @@ func audit(api huma.API, o Options) {
 			}
 			return stream("application/json", func(w io.Writer) error { _, err := w.Write(bundle); return err }), nil
 		})
-	huma.Register(api, get("follow-entries", "/audit/follow", "Entries as they come, one JSON object a line"),
+	huma.Register(api, get(Admin, "follow-entries", "/audit/follow", "Entries as they come, one JSON object a line"),
 		func(_ context.Context, in *EntryFilter) (*huma.StreamResponse, error) {
-			f, err := in.filter()
+			f, err := o.filter(in)
 			if err != nil {
 				return nil, err
 			}
@@ -214,9 +215,9 @@ func audit(api huma.API, o Options) {
 				return l.Follow(ctx, f, func(e *Entry) error { return send(e) })
 			}), nil
 		})
-	huma.Register(api, get("export-entries", "/audit/export", "Entries as a file, one JSON object a line"),
+	huma.Register(api, get(Admin, "export-entries", "/audit/export", "Entries as a file, one JSON object a line"),
 		func(ctx context.Context, in *exportInput) (*huma.StreamResponse, error) {
-			f, err := in.filter()
+			f, err := o.filter(&in.EntryFilter)
 			if err != nil {
 				return nil, err
 			}
@@ -226,7 +227,10 @@ func audit(api huma.API, o Options) {
 			}
 			return stream("application/x-ndjson", func(w io.Writer) error { return l.Export(ctx, w, ledger.Format(in.Format), f) }), nil
 		})
-	huma.Register(api, post("verify", "/audit/verify", "Check the whole ledger; progress and result, one JSON object a line"),
+	verify := post(Operate, "verify", "/audit/verify", "Check the whole ledger; progress and result, one JSON object a line")
+	verify.Responses = map[string]*huma.Response{"200": {Description: "How far it is, and at the end what it found; who leaves ends it",
+		Content: map[string]*huma.MediaType{"application/x-ndjson": {Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[VerifyStep](), true, "VerifyStep")}}}}
+	huma.Register(api, verify,
 		func(_ context.Context, in *verifyInput) (*huma.StreamResponse, error) {
 			l, err := o.ledger()
 			if err != nil {
@@ -239,30 +243,41 @@ func audit(api huma.API, o Options) {
 				}
 			}
 			return lines(func(ctx context.Context, send func(any) error) error {
-				v.Progress = func(done, total uint64) { send(VerifyStep{Done: done, Total: total}) }
+				told := o.begin("verify", "entries", 0)
+				v.Progress = func(done, total uint64) {
+					told.at(done, total)
+					send(VerifyStep{Done: done, Total: total})
+				}
 				v, err := l.Verify(ctx, v)
 				if err != nil {
+					told.end(err)
 					return send(VerifyStep{Error: err.Error()})
 				}
+				told.at(v.Size, v.Size)
+				told.end(v.Err())
 				return send(VerifyStep{Done: v.Size, Total: v.Size, Result: v})
 			}), nil
 		})
-	huma.Register(api, post("erase", "/audit/erase", "Destroy the keys of a person's entries, or of one entry"),
+	huma.Register(api, post(Admin, "erase", "/audit/erase", "Destroy the keys of a person's entries, or of one entry"),
 		func(ctx context.Context, in *eraseInput) (*erasedOutput, error) {
-			who := ledger.Who{User: in.Body.User, App: in.Body.App, Caller: in.Body.Caller, RequestID: in.Body.Request}
+			who := ledger.Who{User: in.Body.User, App: in.Body.App, Caller: o.keyID(in.Body.Caller), RequestID: in.Body.Request}
 			l, err := o.ledger()
 			if err != nil {
+				return nil, err
+			}
+			// What was answered from may hold the person's words too, and nobody else may be given them.
+			if _, err := o.Cache.Clear(ctx, cache.Filter{}); err != nil {
 				return nil, err
 			}
 			done, err := l.Erase(ctx, who)
 			return &erasedOutput{done}, refused(err)
 		})
-	huma.Register(api, post("retain", "/audit/retain", "Remove what is beyond the config's limits now, and not within the hour"),
+	huma.Register(api, post(Admin, "retain", "/audit/retain", "Remove what is beyond the config's limits now, and not within the hour"),
 		func(ctx context.Context, _ *struct{}) (*retainedOutput, error) {
 			done, err := o.Retain(ctx)
 			return &retainedOutput{done}, refused(err)
 		})
-	rotate := post("rotate-key", "/audit/rotate-key", "Exchange the ledger's top key while calls go on")
+	rotate := post(Admin, "rotate-key", "/audit/rotate-key", "Exchange the ledger's top key while calls go on")
 	rotate.DefaultStatus = http.StatusNoContent
 	huma.Register(api, rotate, func(ctx context.Context, _ *struct{}) (*struct{}, error) {
 		l, err := o.ledger()
@@ -271,7 +286,7 @@ func audit(api huma.API, o Options) {
 		}
 		return nil, refused(l.RotateKey(ctx))
 	})
-	huma.Register(api, get("usage", "/usage", "What was used and spent"),
+	huma.Register(api, get(Read, "usage", "/usage", "What was used and spent"),
 		func(_ context.Context, in *usageInput) (*usageOutput, error) {
 			by, ok := usage.ParseDimension(in.By)
 			if !ok {
@@ -298,26 +313,48 @@ func audit(api huma.API, o Options) {
 			report, err := l.Usage(q)
 			return &usageOutput{report}, refused(err)
 		})
-	huma.Register(api, get("prices", "/prices", "What models cost, in billionths of a US dollar for a million tokens"),
+	huma.Register(api, get(Read, "prices", "/prices", "What models cost, in billionths of a US dollar for a million tokens"),
 		func(context.Context, *struct{}) (*pricesOutput, error) {
 			out := &pricesOutput{}
 			out.Body.Prices, out.Body.Baseline = o.Prices()
 			return out, nil
 		})
-	huma.Register(api, get("backup", "/backup", "The database and its wrapped keys as one tar file, made while calls go on"),
+	huma.Register(api, get(Admin, "backup", "/backup", "The database and its wrapped keys as one tar file, made while calls go on"),
 		func(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
 			l, err := o.flushed(ctx)
 			if err != nil {
 				return nil, err
 			}
-			return stream("application/x-tar", func(w io.Writer) error { _, err := l.Backup(ctx, w); return err }), nil
+			return stream("application/x-tar", func(w io.Writer) error {
+				told := o.begin("backup", "bytes", 0)
+				_, err := l.Backup(ctx, told.writer(w))
+				told.end(err)
+				return err
+			}), nil
 		})
+}
+
+// restoreOperation describes restore.
+func restoreOperation(api huma.API) *huma.Operation {
+	schemas := api.OpenAPI().Components.Schemas
+	answer := func(text, contentType string, of reflect.Type) *huma.Response {
+		return &huma.Response{Description: text, Content: map[string]*huma.MediaType{contentType: {Schema: huma.SchemaFromType(schemas, of)}}}
+	}
+	op := as(Owner, huma.Operation{OperationID: "restore", Method: http.MethodPost, Path: Base + "/restore", Summary: "Put a backup in the place of the database; what was there is kept beside it", Tags: []string{"audit"},
+		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/x-tar": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}}},
+		Responses: map[string]*huma.Response{
+			"200": answer("What was restored", "application/json", reflect.TypeFor[ledger.Restored]()),
+			"422": answer("The backup cannot be used here; nothing has changed", "application/problem+json", reflect.TypeFor[huma.ErrorModel]()),
+		}})
+	return &op
 }
 
 // restore answers outside of huma, which would hold the whole backup in memory.
 func restore(o Options) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		done, err := o.Restore(r.Context(), r.Body)
+		told := o.begin("restore", "bytes", uint64(max(r.ContentLength, 0)))
+		done, err := o.Restore(r.Context(), told.reader(r.Body))
+		told.end(err)
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {
 			w.Header().Set("Content-Type", "application/problem+json")
@@ -339,7 +376,7 @@ func refused(err error) error {
 	case errors.Is(err, ledger.ErrUnavailable), errors.Is(err, ledger.ErrClosed):
 		return huma.Error503ServiceUnavailable(err.Error())
 	case errors.Is(err, vault.ErrReadOnly):
-		return huma.Error409Conflict("the top key is a systemd credential, which Corral cannot change; give the service a new one and restart it")
+		return huma.Error409Conflict("the top key is a systemd credential, which Corral cannot change, so it cannot be exchanged here. Keep that credential: with another one the ledger does not open")
 	}
 	return huma.Error422UnprocessableEntity(err.Error())
 }

@@ -46,13 +46,13 @@ type breakerInput struct{ Body Breaker }
 
 // targets registers what has to do with where calls go.
 func targets(api huma.API, o Options) {
-	huma.Register(api, huma.Operation{OperationID: "targets", Method: http.MethodGet, Path: Base + "/targets", Summary: "The targets that calls have gone to, their breakers, and the queues"},
+	huma.Register(api, as(Read, huma.Operation{OperationID: "targets", Method: http.MethodGet, Path: Base + "/targets", Summary: "The targets that calls have gone to, their breakers, and the queues"}),
 		func(context.Context, *struct{}) (*targetsOutput, error) {
 			out := &targetsOutput{}
 			out.Body.Targets, out.Body.Queues = o.Targets()
 			return out, nil
 		})
-	huma.Register(api, huma.Operation{OperationID: "breaker", Method: http.MethodPost, Path: Base + "/breaker", Summary: "Open, close or pin a target's breaker by hand", DefaultStatus: http.StatusNoContent},
+	huma.Register(api, as(Operate, huma.Operation{OperationID: "breaker", Method: http.MethodPost, Path: Base + "/breaker", Summary: "Open, close or pin a target's breaker by hand", DefaultStatus: http.StatusNoContent}),
 		func(_ context.Context, in *breakerInput) (*struct{}, error) {
 			if err := o.Breaker(in.Body); err != nil {
 				return nil, huma.Error422UnprocessableEntity(err.Error())

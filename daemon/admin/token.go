@@ -14,6 +14,9 @@ import (
 // TokenFile is the operator's token, in the data folder, readable by its owner only.
 const TokenFile = "operator.token"
 
+// SocketFile is where the operator API is reached in the data folder, by its owner only. It asks for the token as well.
+const SocketFile = "corral.sock"
+
 // Token reads the operator's token in dir, or makes one at the first start.
 func Token(dir string) (string, error) {
 	path := filepath.Join(dir, TokenFile)

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -35,9 +37,17 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Detail }
 
-// Open makes a Client for the daemon that has dataDir. address, if not empty, says where it is instead of what the daemon
-// itself wrote down there.
+// Open makes a Client for the daemon that has dataDir. It goes through the daemon's socket there, which nobody else can put
+// in its place; where there is none, to the address that the daemon wrote down. address, if not empty, goes before both.
 func Open(dataDir, address, addressFile string) (*Client, error) {
+	transport := &http.Transport{DisableKeepAlives: true}
+	socket := filepath.Join(dataDir, admin.SocketFile)
+	if info, err := os.Lstat(socket); address == "" && err == nil && info.Mode().Type() == fs.ModeSocket {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+		address = "http://corral"
+	}
 	if address == "" {
 		b, err := os.ReadFile(filepath.Join(dataDir, addressFile))
 		if errors.Is(err, os.ErrNotExist) {
@@ -53,36 +63,36 @@ func Open(dataDir, address, addressFile string) (*Client, error) {
 		return nil, fmt.Errorf("read the operator's token: %w", err)
 	}
 	if !strings.Contains(address, "://") {
-		address = "http://" + reachable(address)
+		address = "http://" + admin.Reachable(address)
 	}
 	return &Client{base: strings.TrimSuffix(address, "/") + admin.Base, token: strings.TrimSpace(string(token)),
-		http: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}, nil
-}
-
-// reachable is address with loopback in place of "every address of this machine".
-func reachable(address string) string {
-	for _, all := range []string{"0.0.0.0:", "[::]:"} {
-		if port, ok := strings.CutPrefix(address, all); ok {
-			return "127.0.0.1:" + port
-		}
-	}
-	return address
+		http: &http.Client{Transport: transport}}, nil
 }
 
 // send sends one request and returns an answer that is not a refusal. The caller closes its body.
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader, contentType string) (*http.Response, error) {
+	h := http.Header{}
+	if contentType != "" {
+		h.Set("Content-Type", contentType)
+	}
+	return c.sendWith(ctx, method, path, body, h)
+}
+
+// sendWith is send with headers.
+func (c *Client) sendWith(ctx context.Context, method, path string, body io.Reader, h http.Header) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, err
 	}
+	req.Header = h
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	if contentType != "" {
-		req.Header.Set("Content-Type", contentType)
-	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, fmt.Errorf("the daemon with this data folder is another user's: %w", err)
 		}
 		return nil, fmt.Errorf("%w (%v)", ErrNotRunning, err)
 	}
@@ -92,13 +102,17 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 	defer res.Body.Close()
 	var p struct { // RFC 9457, and huma's list of what was wrong with each field
 		Detail string
+		Error  string // where a model was asked: Ollama's shape
 		Errors []struct {
 			Message, Location string
 			Value             any
 		}
 	}
 	b, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20))
-	if json.Unmarshal(b, &p) != nil || p.Detail == "" {
+	if json.Unmarshal(b, &p) == nil && p.Detail == "" {
+		p.Detail = p.Error
+	}
+	if p.Detail == "" {
 		p.Detail = fmt.Sprintf("the daemon answered %s", res.Status)
 	}
 	for _, e := range p.Errors {
@@ -107,9 +121,16 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader, 
 	return nil, &Error{res.StatusCode, p.Detail}
 }
 
+// patience is how long an answer may take, but for what is known to take longer.
+const patience = 5 * time.Minute
+
 // do sends in as JSON, where it is not nil, and reads the answer into out.
 func (c *Client) do(ctx context.Context, method, path string, in, out any) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	return c.doWithin(ctx, patience, method, path, in, out)
+}
+
+func (c *Client) doWithin(ctx context.Context, within time.Duration, method, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var body io.Reader
 	contentType := ""
@@ -137,6 +158,12 @@ func (c *Client) Status(ctx context.Context) (s admin.Status, err error) {
 	return s, err
 }
 
+// Health is every condition, and what the machine shows.
+func (c *Client) Health(ctx context.Context) (h admin.Health, err error) {
+	err = c.do(ctx, http.MethodGet, "/health", nil, &h)
+	return h, err
+}
+
 // Targets are those that calls have gone to, and the queues in front of servers on this device.
 func (c *Client) Targets(ctx context.Context) ([]admin.Target, []admin.Queue, error) {
 	var out struct {
@@ -157,6 +184,18 @@ func (c *Client) Reload(ctx context.Context) error {
 	return c.do(ctx, http.MethodPost, "/config/reload", nil, nil)
 }
 
+// Log is what it logs.
+func (c *Client) Log(ctx context.Context) (l admin.Log, err error) {
+	err = c.do(ctx, http.MethodGet, "/log", nil, &l)
+	return l, err
+}
+
+// SetLog makes it log level and what is worse: debug, info, warn or error.
+func (c *Client) SetLog(ctx context.Context, level string) (l admin.Log, err error) {
+	err = c.do(ctx, http.MethodPut, "/log", map[string]string{"level": level}, &l)
+	return l, err
+}
+
 // Keys are the keys of apps.
 func (c *Client) Keys(ctx context.Context) ([]admin.Key, error) {
 	var out struct{ Keys []admin.Key }
@@ -167,7 +206,7 @@ func (c *Client) Keys(ctx context.Context) ([]admin.Key, error) {
 // CreateKey makes a key that expires after days; 0: never.
 func (c *Client) CreateKey(ctx context.Context, name string, days int) (k admin.NewKey, err error) {
 	in := map[string]any{"name": name}
-	if days > 0 {
+	if days != 0 { // one below 0 is the daemon's to refuse, and no key without an end
 		in["days"] = days
 	}
 	err = c.do(ctx, http.MethodPost, "/keys", in, &k)

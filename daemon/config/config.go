@@ -116,21 +116,41 @@ type Queue struct {
 
 // Cache keeps answers.
 type Cache struct {
-	Exact   ExactCache   `koanf:"exact"`
-	Similar SimilarCache `koanf:"similar"`
+	Exact      ExactCache     `koanf:"exact"`
+	Similar    SimilarCache   `koanf:"similar"`
+	Embeddings EmbeddingCache `koanf:"embeddings"`
+	Shared     bool           `koanf:"shared"`   // callers with different keys share answers
+	MaxFile    Bytes          `koanf:"max_file"` // of all answers on disk; 0: they are kept in memory only
 }
 
 // ExactCache answers the same question again.
 type ExactCache struct {
 	TTL      Duration `koanf:"ttl"`
-	MaxBytes Bytes    `koanf:"max_bytes"`
-	When     string   `koanf:"when"` // off, deterministic or always
+	MaxBytes Bytes    `koanf:"max_bytes"` // of all answers in memory
+	When     string   `koanf:"when"`      // off, deterministic or always
+	// Models have rules of their own; the first that fits the name asked for counts.
+	Models []CacheModel `koanf:"models"`
+}
+
+// CacheModel is how answers of some models are kept.
+type CacheModel struct {
+	Model string   `koanf:"model"` // a name, or a pattern of them such as llama3*
+	TTL   Duration `koanf:"ttl"`   // 0s: as cache.exact.ttl
+	When  string   `koanf:"when"`  // empty: as cache.exact.when
+}
+
+// EmbeddingCache keeps vectors, by input.
+type EmbeddingCache struct {
+	TTL Duration `koanf:"ttl"` // 0s: none are kept
 }
 
 // SimilarCache answers a question alike; off without Model.
 type SimilarCache struct {
-	Model     string  `koanf:"model"`     // an embedding model on this device
-	Threshold float64 `koanf:"threshold"` // cosine similarity from which two questions are alike; over 0, at most 1
+	Model     string   `koanf:"model"`     // an embedding model on this device
+	Provider  string   `koanf:"provider"`  // that has it; empty: the first on this device that has
+	Threshold float64  `koanf:"threshold"` // cosine similarity from which two questions are alike; over 0, at most 1
+	When      string   `koanf:"when"`      // always, or last-resort: only when every target of a model whose last_resort says similar has failed
+	TTL       Duration `koanf:"ttl"`
 }
 
 // Guard says what happens to text that should not pass.
@@ -185,9 +205,11 @@ type ModelPrice struct {
 
 // Budget bounds what is spent.
 type Budget struct {
-	Per  string  `koanf:"per"`  // hour, day, week or month
-	USD  float64 `koanf:"usd"`  // over 0; a limit a person types, turned into integer money where it is compared
-	Then string  `koanf:"then"` // warn, local-only or refuse
+	Per   string  `koanf:"per"`   // hour, day, week or month
+	USD   float64 `koanf:"usd"`   // over 0; a limit a person types, turned into integer money where it is compared
+	Then  string  `koanf:"then"`  // warn, local-only or refuse
+	Scope string  `koanf:"scope"` // all, or each key, user or app for itself; empty: all
+	Only  string  `koanf:"only"`  // the one key (name or id), user or app that is meant
 }
 
 // Health says when the machine is short of something.
@@ -195,6 +217,10 @@ type Health struct {
 	MinFreeMemory  Share   `koanf:"min_free_memory"` // 0: not watched
 	MinFreeDisk    Share   `koanf:"min_free_disk"`   // 0: not watched
 	MaxTemperature float64 `koanf:"max_temperature"` // degrees Celsius; 0: not watched
+	// Pressure is what is done when memory is short or it is too hot. Between prefer-smaller and prefer-cloud the order decides;
+	// `off` stands alone.
+	Pressure []string `koanf:"pressure"`
+	Probe    Duration `koanf:"probe"` // a loaded model that nobody has called for so long is tried; 0s: never
 }
 
 // SLO is what the service promises.
@@ -206,9 +232,23 @@ type SLO struct {
 
 // Telemetry says what is told, and to whom.
 type Telemetry struct {
-	OTLP   string `koanf:"otlp"`   // OTLP over HTTP; empty: off
-	Log    string `koanf:"log"`    // debug, info, warn or error
-	Format string `koanf:"format"` // auto (human on a terminal, JSON elsewhere), json or human
+	OTLP        string   `koanf:"otlp"`         // a collector of traces, OTLP over HTTP; empty: off
+	OTLPHeaders []Header `koanf:"otlp_headers"` // that the collector wants, such as a key
+	Sample      Percent  `koanf:"sample"`       // of the calls that are not part of a trace already
+	Content     bool     `koanf:"content"`      // prompts and answers go into traces
+	Propagate   string   `koanf:"propagate"`    // who gets the trace headers of calls: local (targets on this device) or all
+	Log         string   `koanf:"log"`          // debug, info, warn or error
+	Format      string   `koanf:"format"`       // auto (human on a terminal, JSON elsewhere), json or human
+	// File takes the log in place of standard error: a whole path; empty: standard error.
+	File         string `koanf:"file"`
+	FileMaxBytes Bytes  `koanf:"file_max_bytes"` // then another one is begun; 2MiB to 1TiB
+	FileKeep     int    `koanf:"file_keep"`      // full ones that are kept: FILE.1 is the newest of them
+}
+
+// Header is a header of HTTP whose value is a secret.
+type Header struct {
+	Name  string `koanf:"name"`
+	Value Secret `koanf:"value"`
 }
 
 // Default is the config when nothing is set: Ollama on its own port, every model name passed through.
@@ -228,17 +268,20 @@ func Default() Config {
 		},
 		Queue: Queue{Concurrent: 256, Waiting: 1024},
 		Cache: Cache{
-			Exact:   ExactCache{TTL: Duration(5 * time.Minute), MaxBytes: 256 << 20, When: "deterministic"},
-			Similar: SimilarCache{Threshold: 0.95},
+			Exact:      ExactCache{TTL: Duration(5 * time.Minute), MaxBytes: 64 << 20, When: "deterministic"},
+			Similar:    SimilarCache{Threshold: 0.95, When: "always", TTL: Duration(day)},
+			Embeddings: EmbeddingCache{TTL: Duration(day)},
+			MaxFile:    1 << 30,
 		},
 		Guard:  Guard{Secrets: "off", PII: "off", Injection: "off"},
 		Limits: Limits{Body: 32 << 20, Connections: 4096},
 		Audit: Audit{Content: "hash", Durability: "group", OnFailure: "continue",
 			Retention: Duration(90 * day), MaxContent: 4 << 30, KeepEntries: Duration(2 * 365 * day), MaxEntries: 8 << 30},
-		Prices:    Prices{Baseline: "gpt-4o-mini"},
-		Health:    Health{MinFreeMemory: Share{Percent: 5}, MinFreeDisk: Share{Bytes: 2 << 30}, MaxTemperature: 95},
+		Prices: Prices{Baseline: "gpt-4o-mini"},
+		Health: Health{MinFreeMemory: Share{Percent: 5}, MinFreeDisk: Share{Bytes: 2 << 30}, MaxTemperature: 95,
+			Pressure: []string{"refuse-load", "shrink-cache", "lower-concurrency", "unload-idle", "prefer-smaller"}, Probe: Duration(15 * time.Minute)},
 		SLO:       SLO{Availability: 99.9, LatencyP95: Duration(500 * time.Millisecond), ErrorRate: 0.1},
-		Telemetry: Telemetry{Log: "info", Format: "auto"},
+		Telemetry: Telemetry{Sample: 100, Propagate: "local", Log: "info", Format: "auto", FileMaxBytes: 64 << 20, FileKeep: 5},
 		Shutdown:  Duration(30 * time.Second),
 	}
 }

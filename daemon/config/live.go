@@ -18,6 +18,7 @@ type Live struct {
 	source  Source
 	started Config // what the listener was opened with
 	settle  time.Duration
+	sync    func(dir string) error // makes a rename outlast a power cut
 
 	current  atomic.Pointer[Config]
 	warnings atomic.Pointer[[]Problem]
@@ -48,7 +49,7 @@ func Open(source Source) (*Live, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Live{source: source, started: c, settle: settle, seen: data, blank: isBlank(data)}
+	l := &Live{source: source, started: c, settle: settle, sync: syncDir, seen: data, blank: isBlank(data)}
 	l.current.Store(&c)
 	l.warnings.Store(&warnings)
 	return l, nil
@@ -100,14 +101,20 @@ func (l *Live) reload(ctx context.Context, wanted func(data []byte) bool) ([]str
 	if err != nil {
 		return nil, fmt.Errorf("the old config stays in force: %w", err)
 	}
+	commit, err := l.verify(data)
+	if err != nil {
+		return nil, err
+	}
+	return commit(), nil
+}
+
+// verify makes a config of the file's content and lets everybody look at it; commit puts it in force, and returns the names of the
+// fields that changed. It needs the reloading lock.
+func (l *Live) verify(data []byte) (commit func() []string, err error) {
 	// A file that is being replaced is empty or away for a moment, and nothing in it would mean the defaults: the listener
 	// open to other machines would ask for no key any more. Whoever wants the defaults can say so with a comment.
 	if isBlank(data) && !l.blank {
-		state := "is empty"
-		if data == nil {
-			state = "is gone"
-		}
-		return nil, &Errors{[]Problem{{File: l.source.Path, Message: state + "; the old config stays in force until a restart"}}}
+		return nil, l.emptied(data)
 	}
 	next, warnings, err := l.source.parse(data)
 	if err != nil {
@@ -129,15 +136,32 @@ func (l *Live) reload(ctx context.Context, wanted func(data []byte) bool) ([]str
 	if err := errors.Join(refused...); err != nil {
 		return nil, fmt.Errorf("the new config cannot be taken over: %w", err)
 	}
-	l.current.Store(&next)
-	l.warnings.Store(&warnings)
-	l.blank = isBlank(data)
-	for _, s := range subscribers {
-		if s.commit != nil {
-			s.commit(next)
+	return func() []string {
+		l.current.Store(&next)
+		l.warnings.Store(&warnings)
+		l.blank = isBlank(data)
+		for _, s := range subscribers {
+			if s.commit != nil {
+				s.commit(next)
+			}
 		}
+		return Changed(old, next)
+	}, nil
+}
+
+// emptied says that the file has nothing in it any more.
+func (l *Live) emptied(data []byte) error {
+	state := "is empty"
+	if data == nil {
+		state = "is gone"
 	}
-	return Changed(old, next), nil
+	return &Errors{[]Problem{{File: l.source.Path, Message: state + "; the old config stays in force until a restart"}}}
+}
+
+func (l *Live) wasBlank() bool {
+	l.reloading.Lock()
+	defer l.reloading.Unlock()
+	return l.blank
 }
 
 // stillSafe looks at what a file cannot know of itself: the listener keeps its address until a restart, so a file that
@@ -173,6 +197,12 @@ func NeedsRestart(started, now Config) []string {
 	}
 	if a, b := started.Audit, now.Audit; a.Content != b.Content || a.OnFailure != b.OnFailure || !slices.Equal(a.Anchors, b.Anchors) {
 		names = append(names, "audit")
+	}
+	if a, b := started.Telemetry, now.Telemetry; a.Format != b.Format || a.File != b.File || a.FileMaxBytes != b.FileMaxBytes || a.FileKeep != b.FileKeep {
+		names = append(names, "telemetry")
+	}
+	if (started.Cache.MaxFile == 0) != (now.Cache.MaxFile == 0) {
+		names = append(names, "cache.max_file")
 	}
 	return names
 }

@@ -45,7 +45,7 @@ func watch(t *testing.T, path string, explicit bool) *watched {
 			if err != nil {
 				t.Errorf("Run: %v", err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Error("Run does not end")
 		}
 	})
@@ -55,7 +55,7 @@ func watch(t *testing.T, path string, explicit bool) *watched {
 // next waits for a result that fits. Others may come before it: a file written in two steps may be seen in between.
 func (w *watched) next(what string, fits func(result) bool) result {
 	w.t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		select {
 		case r := <-w.results:
@@ -118,7 +118,7 @@ func TestASavedFileIsTakenOver(t *testing.T) {
 	if !reflect.DeepEqual(r.changed, []string{"listen", "slo"}) {
 		t.Errorf("changed %v", r.changed)
 	}
-	if got := w.Warnings(); len(got) != 1 || got[0].Field != "slo" {
+	if got := w.Warnings(); len(got) != 0 {
 		t.Errorf("warnings %v", got)
 	}
 

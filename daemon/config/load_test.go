@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,13 +56,16 @@ func TestTheWholeFileIsRead(t *testing.T) {
 	}, {
 		Name: "private", Targets: []Target{{"local", "llama3.2"}}, LocalOnly: true,
 	}}
-	want.Cache.Similar.Model = "all-minilm"
+	want.Cache.Similar.Model, want.Cache.Similar.Provider = "all-minilm", "local"
+	want.Cache.Exact.Models = []CacheModel{{"llama3*", Duration(time.Hour), "always"}}
 	want.Guard = Guard{"block", "redact-for-cloud", "flag"}
 	want.Limits.RequestsPerMinute, want.Limits.Concurrent = 600, 64
-	want.Budgets = []Budget{{"day", 5, "local-only"}}
+	want.Budgets = []Budget{{"day", 5, "local-only", "all", ""}, {"month", 20, "refuse", "key", "notes-app"}}
 	want.Audit.Anchors = []string{"/mnt/other/anchor.log"}
 	want.Prices = Prices{"gpt-4o", LocalPrice{35, 0.3, 0.01}, []ModelPrice{{"openai", "custom", 0.15, 0.6, 0.075}}}
-	want.Telemetry.OTLP = "http://127.0.0.1:4318"
+	want.Health.Pressure, want.Health.Probe = []string{"refuse-load", "prefer-cloud"}, Duration(10*time.Minute)
+	want.Telemetry.OTLP, want.Telemetry.File = "http://127.0.0.1:4318", "/var/log/corral.log"
+	want.Telemetry.OTLPHeaders = []Header{{Name: "Authorization", Value: "env:OTLP_AUTHORIZATION"}}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
@@ -183,7 +188,7 @@ func TestLaterLayersWin(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Listen, want.Telemetry = "127.0.0.1:3", Telemetry{Log: "debug", Format: "json"}
+	want.Listen, want.Telemetry.Log, want.Telemetry.Format = "127.0.0.1:3", "debug", "json"
 	want.Hosts, want.Shutdown = []string{"b.lan", "c.lan"}, Duration(5*time.Second)
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v", c)
@@ -239,7 +244,7 @@ func TestMarshalIsReadBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	odd := Default()
-	odd.Health = Health{MinFreeMemory: Share{Bytes: 1}, MaxTemperature: 90.5}
+	odd.Health = Health{MinFreeMemory: Share{Bytes: 1}, MaxTemperature: 90.5, Pressure: []string{"off"}}
 	odd.Audit.Retention, odd.SLO.ErrorRate, odd.SLO.LatencyP95 = 0, 0.001, Duration(90*time.Minute+time.Nanosecond)
 	for _, text := range []string{"- x", "a: b", " # ", "'", `"\n`, "\u0085\u2028é\t", "null", "%", "---", "\x7f\a", "{}", "<&>", " ", "@", "similar"} {
 		if strings.TrimSpace(text) != "" {
@@ -282,6 +287,29 @@ func TestTheSampleIsTheDefault(t *testing.T) {
 	}
 }
 
+// The sample says of itself which of its lines are settings and which text, and of what it shows that it has no effect.
+func TestTheSampleSaysWhatItsLinesAre(t *testing.T) {
+	form := regexp.MustCompile(`^(# \S.*|#(  )*(- )?[a-z0-9_]+:.*|[^#]*)$`)
+	lines := strings.Split(Sample(), "\n")
+	for i, line := range lines {
+		if !form.MatchString(line) {
+			t.Errorf("line %d is neither text nor a setting: %s", i+1, line)
+		}
+		setting, _, _ := strings.Cut(line, ":")
+		idle := slices.ContainsFunc(notYet(), func(l later) bool { return setting == "#"+l.path })
+		said := false
+		for j := i - 1; j >= 0 && strings.HasPrefix(lines[j], "# "); j-- {
+			said = said || lines[j] == "# Not in force in this version."
+		}
+		if setting != line && strings.HasPrefix(setting, "#") && !strings.HasPrefix(setting, "# ") && said != idle {
+			t.Errorf("line %d: is it in force? %s", i+1, line)
+		}
+	}
+	if head, rest, _ := strings.Cut(Sample(), "\n\n"); strings.Contains(head, "keeps the value shown") || len(rest) == 0 {
+		t.Errorf("examples are no defaults: %s", head)
+	}
+}
+
 func TestTheSampleIsValidWithAnythingSwitchedOn(t *testing.T) {
 	sections := fieldNames(reflect.TypeFor[Config]())
 	for _, one := range append(sections, "all") {
@@ -303,6 +331,7 @@ models:
   - name: chat
     last_resort: [ { static: away } ]
 audit: { anchors: [ "http://127.0.0.1:9/x", "http://box.lan/x" ] }
+telemetry: { otlp: "http://box.lan:4318", content: true }
 `
 	s := Source{Path: "corral.yaml", Lookup: lookup(map[string]string{"CORRAL_SLO_LATENCY_P95": "1s", "CORRAL_RETRY_BASE": "1s"})}
 	_, warnings, err := s.parse([]byte(text))
@@ -318,7 +347,7 @@ audit: { anchors: [ "http://127.0.0.1:9/x", "http://box.lan/x" ] }
 		"corral.yaml:6:32: providers[2].url: has no path; most OpenAI-compatible servers answer under /v1",
 		"corral.yaml:6:32: providers[2].url: the key is sent without encryption; use https:// if the server has it",
 		"corral.yaml:10:45: audit.anchors[1]: is reached without encryption: who is in between can keep signed heads from it unseen; use https:// if the server has it",
-		"CORRAL_SLO_LATENCY_P95: slo.latency_p95: accepted, not yet in force in this version",
+		"corral.yaml:11:14: telemetry.otlp: keys of the collector and texts of calls are sent without encryption; use https:// if it has it",
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -18,6 +18,10 @@ func ConfigPath(flag string) (path string, explicit bool) { return here().config
 // /var/lib/corral for a service, or corral in the user's data folder. It does not make the folder.
 func DataDir(flag string) (string, error) { return here().dataDir(flag) }
 
+// UserFolder is where this user's programs keep their config: what starts at login stands below it. It is empty when HOME
+// is not set.
+func UserFolder() string { return here().userConfig() }
+
 // machine is what the places depend on.
 type machine struct {
 	lookup   func(string) (string, bool)
@@ -128,4 +132,18 @@ func (m machine) home(folder string) string {
 func (m machine) env(name string) string {
 	value, _ := m.lookup(name)
 	return value
+}
+
+// Editor is the program that this person edits texts with (VISUAL, EDITOR), with its arguments.
+func Editor() []string {
+	m := here()
+	for _, name := range []string{"VISUAL", "EDITOR"} {
+		if words := strings.Fields(m.env(name)); len(words) > 0 {
+			return words
+		}
+	}
+	if m.goos == "windows" {
+		return []string{"notepad"}
+	}
+	return []string{"vi"}
 }

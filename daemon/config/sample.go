@@ -1,11 +1,12 @@
 package config
 
-// Sample is the file that `corral config init` writes: the defaults, and the rest to switch on by taking a # away. A
-// comment has a space after its #, a setting that is switched off has none.
+// Sample is the file that `corral config init` writes: the defaults, and the rest as examples to switch on by taking a # away. A
+// comment has one space after its #, a setting that is switched off has none, or its indentation of two and more.
 func Sample() string { return sampleText }
 
-const sampleText = `# Corral's configuration. All of it is optional: what is left out keeps the value shown here.
-# A line with "#" and no space after it is a setting to switch on: take the "#" away.
+const sampleText = `# Corral's configuration. All of it is optional. What stands here without a "#" is the default; lines with one are examples,
+# and not always the default: docs/config.md has those.
+# To switch a setting on, take the "#" away, and that of the indented lines under it ("#  ..."); "# " with one space is text.
 # "corral config check" tells what is wrong; a running Corral takes over what is saved here.
 
 # The address to listen on. Any other than this machine's own needs auth: required. Changing it needs a restart.
@@ -86,12 +87,24 @@ limits:
 #cache:
 #  exact:
 #    ttl: 5m
-#    max_bytes: 256MiB
+#    max_bytes: 64MiB
 #    when: deterministic
+#    models:
+#      - model: llama3*
+#        ttl: 1h
+#        when: always
 #  similar:
 #    model: all-minilm
+#    provider: local
 #    threshold: 0.95
+#    when: always
+#    ttl: 24h
+#  embeddings:
+#    ttl: 24h
+#  shared: false
+#  max_file: 1GiB
 
+# Not in force in this version.
 # Text that should not pass: off, flag, redact or block; pii also redact-for-cloud; injection only off, flag or block.
 #guard:
 #  secrets: block
@@ -126,29 +139,50 @@ limits:
 #      output: 0.60
 #      cached_input: 0.075
 
-# What may be spent in an hour, day, week or month, and what then: warn, local-only or refuse.
+# What may be spent in an hour, day, week or month, and what then: warn, local-only or refuse. The scope is all calls, or
+# those of each key, user or app for itself; only names one of these.
 #budgets:
 #  - per: day
 #    usd: 5
 #    then: local-only
+#    scope: all
+#  - per: month
+#    usd: 20
+#    then: refuse
+#    scope: key
+#    only: notes-app
 
-# When the machine counts as short of something; the temperature is in degrees Celsius.
+# When the machine counts as short of something; the temperature is in degrees Celsius. What is done when memory is short or
+# it is too hot (refuse-load, shrink-cache, lower-concurrency, unload-idle, prefer-smaller, prefer-cloud, or only off), and
+# for how long a loaded model is left unused before it is tried.
 #health:
 #  min_free_memory: 5%
 #  min_free_disk: 2GiB
 #  max_temperature: 95
+#  pressure: [refuse-load, shrink-cache, lower-concurrency, unload-idle, prefer-smaller]
+#  probe: 15m
 
-# What the service promises.
+# What the service promises; corral slo shows whether it keeps it. 0% and 0s: no promise.
 #slo:
 #  availability: 99.9%
 #  latency_p95: 500ms
 #  error_rate: 0.1%
 
-# What is logged (debug, info, warn or error; auto, json or human), and where traces go.
+# What is logged (debug, info, warn or error; auto, json or human), where to if not to standard error, how large a file of
+# the log may become, and how many full ones are kept. Traces go to an OpenTelemetry collector (OTLP over HTTP): a share
+# of the calls, with the texts of prompts and answers or without, and headers with a key. Targets on this machine (local) or all
+# of them are told which trace a call belongs to.
 telemetry:
   log: info
   format: auto
+#  file: /var/log/corral/corral.log
+#  file_max_bytes: 64MiB
+#  file_keep: 5
 #  otlp: http://127.0.0.1:4318
+#  otlp_headers: [ { name: Authorization, value: env:OTLP_AUTHORIZATION } ]
+#  sample: 100%
+#  content: false
+#  propagate: local
 
 # How long running answers may still take when Corral is stopped.
 shutdown: 30s

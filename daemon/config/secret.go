@@ -65,6 +65,18 @@ func (s Secret) resolve(lookup func(string) (string, bool), kept func(name strin
 	return key, nil
 }
 
+// Mend says what brings the key of that provider to where it should be, for a person.
+func (s Secret) Mend(provider string) string {
+	where, name, _ := strings.Cut(string(s), ":")
+	switch where {
+	case "keyring":
+		return "corral secrets set " + name
+	case "env":
+		return "export " + name + "=... for Corral (a service: Environment= in its unit), or `corral secrets set " + provider + "` and key: keyring:" + provider
+	}
+	return "put the key into " + name + " and chmod 600 it"
+}
+
 func readSecret(path string) (string, error) {
 	// Asked first, because opening a pipe would wait for somebody to write into it.
 	if info, err := os.Stat(path); err != nil {

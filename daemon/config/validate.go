@@ -5,11 +5,13 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"path"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -49,6 +51,11 @@ func (c *Config) complete() {
 	}
 	for i := range c.Origins {
 		c.Origins[i] = strings.ToLower(c.Origins[i])
+	}
+	for i := range c.Budgets {
+		if c.Budgets[i].Scope == "" {
+			c.Budgets[i].Scope = "all"
+		}
 	}
 	for i, place := range c.Audit.Anchors {
 		if place == syslog+":" {
@@ -105,6 +112,29 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	if t := c.Cache.Similar.Threshold; !(t > 0 && t <= 1) {
 		v.tell("cache.similar.threshold", "%v is out of range; use a number over 0 and up to 1, such as 0.95", t)
 	}
+	if name := c.Cache.Similar.Provider; name != "" {
+		i := slices.IndexFunc(c.Providers, func(p Provider) bool { return p.Name == name })
+		switch {
+		case i < 0:
+			v.tell("cache.similar.provider", "there is no provider %s", show(name))
+		case !c.Providers[i].OnDevice():
+			v.tell("cache.similar.provider", "%s is not on this machine, and questions do not leave it to be compared", show(name))
+		}
+	}
+	v.oneOf("cache.similar.when", c.Cache.Similar.When, "always", "last-resort")
+	v.positive("cache.similar.ttl", c.Cache.Similar.TTL)
+	for i, m := range c.Cache.Exact.Models {
+		at := entry("cache.exact.models", i)
+		if _, err := path.Match(m.Model, ""); m.Model == "" || err != nil {
+			v.tell(join(at, "model"), "%q is no name and no pattern of names; write a model's name, or such as llama3*", m.Model)
+		}
+		if m.When != "" {
+			v.oneOf(join(at, "when"), m.When, "off", "deterministic", "always")
+		}
+	}
+	if b := c.Cache.MaxFile; b != 0 && b < 1<<20 {
+		v.tell("cache.max_file", "%s is too small; use 1MiB or more, or 0 to keep answers in memory only", b)
+	}
 	v.oneOf("guard.secrets", c.Guard.Secrets, "off", "flag", "redact", "block")
 	v.oneOf("guard.pii", c.Guard.PII, "off", "flag", "redact-for-cloud", "redact", "block")
 	v.oneOf("guard.injection", c.Guard.Injection, "off", "flag", "block")
@@ -147,13 +177,45 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	for i, b := range c.Budgets {
 		path := entry("budgets", i)
 		v.oneOf(path+".per", b.Per, "hour", "day", "week", "month")
-		if !(b.USD > 0) {
+		switch {
+		case !(b.USD > 0):
 			v.tell(path+".usd", "must be an amount over 0, in US dollars")
+		case b.USD < 1e-9 || b.USD > 1e9:
+			v.tell(path+".usd", "%v is out of range; use a billionth of a US dollar up to a billion", b.USD)
 		}
 		v.oneOf(path+".then", b.Then, "warn", "local-only", "refuse")
+		if b.Scope != "" {
+			v.oneOf(path+".scope", b.Scope, "all", "key", "user", "app")
+		}
+		if b.Only != "" && (b.Scope == "" || b.Scope == "all") {
+			v.tell(path+".only", "%s can be a key, a user or an app; write scope: key, user or app beside it", show(b.Only))
+		}
+		if slices.ContainsFunc(c.Budgets[:i], func(other Budget) bool {
+			b.Then = other.Then
+			return b == other
+		}) {
+			v.tell(path, "stands there already; give it another amount, window or scope")
+		}
 	}
 	if t := c.Health.MaxTemperature; !(t >= 0 && t <= 150) {
 		v.tell("health.max_temperature", "%v is out of range; use 0 (not watched) to 150 degrees Celsius", t)
+	}
+	if len(c.Health.Pressure) == 0 {
+		v.tell("health.pressure", "is empty; write [off] for nothing to be done")
+	}
+	for i, action := range c.Health.Pressure {
+		at := entry("health.pressure", i)
+		switch {
+		case slices.Contains(c.Health.Pressure[:i], action):
+			v.tell(at, "stands there twice")
+		case action == "off" && len(c.Health.Pressure) > 1:
+			v.tell(at, "off stands alone")
+		default:
+			v.oneOf(at, action, "off", "refuse-load", "shrink-cache", "lower-concurrency", "unload-idle", "prefer-smaller", "prefer-cloud")
+		}
+	}
+	if p := c.Health.Probe; p != 0 && p < Duration(time.Minute) {
+		v.tell("health.probe", "%s is too short; use 0s (never) or 1m and more", p)
 	}
 	if c.SLO.Availability >= 100 {
 		v.tell("slo.availability", "must be less than 100%%, such as 99.9%%; a promise without any room is always broken")
@@ -161,8 +223,33 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	if c.Telemetry.OTLP != "" {
 		v.url("telemetry.otlp", c.Telemetry.OTLP)
 	}
+	for i, h := range c.Telemetry.OTLPHeaders {
+		at := entry("telemetry.otlp_headers", i)
+		switch {
+		case h.Name == "":
+			v.tell(at+".name", "is missing; write the header's name, such as Authorization")
+		case strings.ContainsFunc(h.Name, func(r rune) bool { return !isWord(r) }):
+			v.tell(at+".name", "%s is not the name of a header; use letters, digits and dashes", show(h.Name))
+		}
+		if problem := h.Value.problem(); h.Value == "" {
+			v.tell(at+".value", "is missing; write where it is kept: keyring:NAME, env:NAME or file:PATH")
+		} else if problem != "" {
+			v.tell(at+".value", "%s", problem)
+		}
+	}
+	if s := c.Telemetry.Sample; !(s >= 0 && s <= 100) {
+		v.tell("telemetry.sample", "%s is not from 0%% to 100%%", s)
+	}
+	v.oneOf("telemetry.propagate", c.Telemetry.Propagate, "local", "all")
 	v.oneOf("telemetry.log", c.Telemetry.Log, "debug", "info", "warn", "error")
 	v.oneOf("telemetry.format", c.Telemetry.Format, "auto", "json", "human")
+	if f := c.Telemetry.File; f != "" && !filepath.IsAbs(f) {
+		v.tell("telemetry.file", "%s is not a whole path; write for example /var/log/corral/corral.log", show(f))
+	}
+	if n := c.Telemetry.FileMaxBytes; n < 2<<20 || n > 1<<40 {
+		v.tell("telemetry.file_max_bytes", "%s is out of range; use 2MiB to 1TiB", n)
+	}
+	v.between("telemetry.file_keep", c.Telemetry.FileKeep, 0, 1000)
 	for _, d := range []struct {
 		path string
 		is   Duration
@@ -478,6 +565,9 @@ func (c Config) warnings(rep *report) []Problem {
 		if u, err := url.Parse(place); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
 			warn(entry("audit.anchors", i), "is reached without encryption: who is in between can keep signed heads from it unseen; use https:// if the server has it")
 		}
+	}
+	if u, err := url.Parse(c.Telemetry.OTLP); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) && (len(c.Telemetry.OTLPHeaders) > 0 || c.Telemetry.Content) {
+		warn("telemetry.otlp", "keys of the collector and texts of calls are sent without encryption; use https:// if it has it")
 	}
 	for _, later := range notYet() {
 		for path := range rep.places {

@@ -195,6 +195,17 @@ models:
 			`corral.yaml:1:39: timeouts.first_token: 2h is longer than timeouts.whole, which is 1h`,
 			`corral.yaml:1:49: timeouts.idle: 0s is too short; it must be more than 0s`,
 		}},
+		{"providers: [ { name: far, kind: openai, url: https://api.example.org/v1 } ]\ncache: { similar: { model: m, provider: far } }\n", []string{
+			`corral.yaml:2:41: cache.similar.provider: "far" is not on this machine, and questions do not leave it to be compared`,
+		}},
+		{"cache: { similar: { model: m, provider: nobody } }\n", []string{`corral.yaml:1:41: cache.similar.provider: there is no provider "nobody"`}},
+		{"cache: { exact: { models: [ { model: 'a[', when: never } ] }, similar: { when: sometimes, ttl: 0s }, max_file: 1KiB }\n", []string{
+			`corral.yaml:1:38: cache.exact.models[0].model: "a[" is no name and no pattern of names; write a model's name, or such as llama3*`,
+			`corral.yaml:1:50: cache.exact.models[0].when: "never" is not known; use off, deterministic or always`,
+			`corral.yaml:1:80: cache.similar.when: "sometimes" is not known; use always or last-resort`,
+			`corral.yaml:1:96: cache.similar.ttl: 0s is too short; it must be more than 0s`,
+			`corral.yaml:1:112: cache.max_file: 1KiB is too small; use 1MiB or more, or 0 to keep answers in memory only`,
+		}},
 		{"cache: { exact: { ttl: 0s, max_bytes: 0, when: never }, similar: { threshold: 1.1 } }\n", []string{
 			`corral.yaml:1:24: cache.exact.ttl: 0s is too short; it must be more than 0s`,
 			`corral.yaml:1:39: cache.exact.max_bytes: must be more than 0; to keep no answers write cache.exact.when: off`,
@@ -229,12 +240,28 @@ models:
 			`corral.yaml:1:55: audit.retention: "90" has no unit; write 90s, 90m or 90h`,
 			`corral.yaml:1:71: audit.on_failure: "stop" is not known; use continue or refuse`,
 		}},
+		{"budgets: [ { per: day, usd: 2000000000, then: warn, only: alice }, { per: day, usd: 2000000000, then: refuse, only: alice, scope: users } ]\n", []string{
+			`corral.yaml:1:29: budgets[0].usd: 2e+09 is out of range; use a billionth of a US dollar up to a billion`,
+			`corral.yaml:1:59: budgets[0].only: "alice" can be a key, a user or an app; write scope: key, user or app beside it`,
+			`corral.yaml:1:85: budgets[1].usd: 2e+09 is out of range; use a billionth of a US dollar up to a billion`,
+			`corral.yaml:1:131: budgets[1].scope: "users" is not known; use all, key, user or app`,
+		}},
+		{"budgets: [ { per: day, usd: 2, then: warn }, { per: day, usd: 2, then: refuse, scope: all }, { per: day, usd: 3, then: refuse } ]\n", []string{
+			`corral.yaml:1:46: budgets[1]: stands there already; give it another amount, window or scope`,
+		}},
 		{"budgets: [ { per: year, usd: -1, then: stop }, ~ ]\n", []string{
 			`corral.yaml:1:19: budgets[0].per: "year" is not known; use hour, day, week or month`,
 			`corral.yaml:1:30: budgets[0].usd: must be an amount over 0, in US dollars`,
 			`corral.yaml:1:40: budgets[0].then: "stop" is not known; use warn, local-only or refuse`,
 			`corral.yaml:1:48: budgets[1]: is empty; give it a value or remove the entry`,
 		}},
+		{"health: { pressure: [ sweat, off, refuse-load, refuse-load ], probe: 5s }\n", []string{
+			`corral.yaml:1:23: health.pressure[0]: "sweat" is not known; use off, refuse-load, shrink-cache, lower-concurrency, unload-idle, prefer-smaller or prefer-cloud`,
+			`corral.yaml:1:30: health.pressure[1]: off stands alone`,
+			`corral.yaml:1:48: health.pressure[3]: stands there twice`,
+			`corral.yaml:1:70: health.probe: 5s is too short; use 0s (never) or 1m and more`,
+		}},
+		{"health: { pressure: [] }\n", []string{`corral.yaml:1:21: health.pressure: is empty; write [off] for nothing to be done`}},
 		{"health: { max_temperature: 500 }\nslo: { availability: 100% }\n", []string{
 			`corral.yaml:1:28: health.max_temperature: 500 is out of range; use 0 (not watched) to 150 degrees Celsius`,
 			`corral.yaml:2:22: slo.availability: must be less than 100%, such as 99.9%; a promise without any room is always broken`,
@@ -243,6 +270,20 @@ models:
 			`corral.yaml:1:20: telemetry.otlp: "localhost:4318" is not a URL; write for example http://127.0.0.1:11434`,
 			`corral.yaml:1:41: telemetry.log: "loud" is not known; use debug, info, warn or error`,
 			`corral.yaml:1:55: telemetry.format: "xml" is not known; use auto, json or human`,
+		}},
+		{"telemetry: { sample: 101%, content: maybe, propagate: cloud, otlp_headers: [ { name: \"X Key\", value: sesame }, { name: X-Key }, { value: env:KEY } ] }\n", []string{
+			`corral.yaml:1:22: telemetry.sample: "101%" is not a percentage; write for example 99.9%`,
+			`corral.yaml:1:37: telemetry.content: "maybe" is not true or false`,
+			`corral.yaml:1:55: telemetry.propagate: "cloud" is not known; use local or all`,
+			`corral.yaml:1:86: telemetry.otlp_headers[0].name: "X Key" is not the name of a header; use letters, digits and dashes`,
+			`corral.yaml:1:102: telemetry.otlp_headers[0].value: must say where the key is kept, not be the key: use keyring:NAME, env:NAME or file:PATH`,
+			`corral.yaml:1:112: telemetry.otlp_headers[1].value: is missing; write where it is kept: keyring:NAME, env:NAME or file:PATH`,
+			`corral.yaml:1:129: telemetry.otlp_headers[2].name: is missing; write the header's name, such as Authorization`,
+		}},
+		{"telemetry: { file: corral.log, file_max_bytes: 1MiB, file_keep: -1 }\n", []string{
+			`corral.yaml:1:20: telemetry.file: "corral.log" is not a whole path; write for example /var/log/corral/corral.log`,
+			`corral.yaml:1:48: telemetry.file_max_bytes: 1MiB is out of range; use 2MiB to 1TiB`,
+			`corral.yaml:1:65: telemetry.file_keep: -1 is out of range; use 0 to 1000`,
 		}},
 		{"shutdown: -5s\n", []string{`corral.yaml:1:11: shutdown: "-5s" is not a duration; write for example 200ms, 60s, 15m or 90d`}},
 	} {

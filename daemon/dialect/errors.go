@@ -108,6 +108,8 @@ func openaiType(k llm.Kind) string {
 		return "permission_error"
 	case llm.TooMany:
 		return "rate_limit_error"
+	case llm.OverBudget:
+		return "insufficient_quota"
 	}
 	return "server_error"
 }
@@ -125,9 +127,9 @@ func anthropicType(k llm.Kind) string {
 		return "permission_error"
 	case llm.NotFound:
 		return "not_found_error"
-	case llm.TooMany:
+	case llm.TooMany, llm.OverBudget:
 		return "rate_limit_error"
-	case llm.Busy, llm.Stopping:
+	case llm.Busy, llm.Stopping, llm.Paused:
 		return "overloaded_error"
 	case llm.Timeout:
 		return "timeout_error"

@@ -98,17 +98,46 @@ func TestWhatIsSeenInAStream(t *testing.T) {
 	}
 }
 
+// ended is the usage of which only the end is known.
+func ended(why string) llm.Usage {
+	u := llm.NoUsage
+	u.Finish = why
+	return u
+}
+
+// TestTheEndOfAStreamIsReadWithoutMemory: every event of every stream is looked through for it.
+func TestTheEndOfAStreamIsReadWithoutMemory(t *testing.T) {
+	event := []byte(`{"id":"x","choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":null}]}`)
+	last := []byte(`{"id":"x","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`)
+	if n := testing.AllocsPerRun(100, func() {
+		s := Seen{Content: true}
+		openaiEvent(&s, nil, event)
+		openaiEvent(&s, nil, last)
+		if s.Usage.Finish != "stop" {
+			t.Error(s.Usage.Finish)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestUsageIsReadBesideTheStream(t *testing.T) {
 	for name, c := range map[string]struct {
 		ep   *llm.Endpoint
 		text string
 		want llm.Usage
 	}{
-		"ollama":            {chat, `{"done":true,"prompt_eval_count":7,"eval_count":9,"load_duration":5}` + "\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Written: -1, Reasoning: -1, Load: 5}},
-		"openai":            {completion, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: 2, Written: -1, Reasoning: 4}},
-		"anthropic":         {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":9}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Written: -1, Reasoning: -1}},
-		"anthropic, cached": {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"cache_read_input_tokens\":5,\"cache_creation_input_tokens\":3,\"output_tokens\":1}}}\n\n", llm.Usage{Input: 15, Output: 1, Cached: 5, Written: 3, Reasoning: -1}},
-		"odd":               {completion, "data: {\"usage\":{\"prompt_tokens\":-3,\"completion_tokens\":1e300}}\n\n", llm.NoUsage},
+		"ollama":             {chat, `{"done":true,"prompt_eval_count":7,"eval_count":9,"load_duration":5}` + "\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Written: -1, Reasoning: -1, Load: 5}},
+		"openai":             {completion, "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":9,\"prompt_tokens_details\":{\"cached_tokens\":2},\"completion_tokens_details\":{\"reasoning_tokens\":4}}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: 2, Written: -1, Reasoning: 4}},
+		"anthropic":          {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"output_tokens\":1}}}\n\ndata: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":9}}\n\n", llm.Usage{Input: 7, Output: 9, Cached: -1, Written: -1, Reasoning: -1}},
+		"anthropic, cached":  {message, "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":7,\"cache_read_input_tokens\":5,\"cache_creation_input_tokens\":3,\"output_tokens\":1}}}\n\n", llm.Usage{Input: 15, Output: 1, Cached: 5, Written: 3, Reasoning: -1}},
+		"ollama, ended":      {chat, `{"done":true,"done_reason":"length","eval_count":9}` + "\n", llm.Usage{Input: -1, Output: 9, Cached: -1, Written: -1, Reasoning: -1, Finish: "length"}},
+		"openai, ended":      {completion, "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\":\\\"no\\\"\"},\"finish_reason\":null}]}\n\ndata: {\"choices\":[{\"delta\":{},\"finish_reason\" : \"tool_calls\"}]}\n\n", ended("tool_calls")},
+		"openai, twice":      {completion, "data: {\"choices\":[{\"index\":1,\"finish_reason\":\"stop\"}]}\n\ndata: {\"choices\":[{\"index\":0,\"finish_reason\":\"length\"}]}\n\n", ended("stop,length")},
+		"openai, unheard of": {completion, "data: {\"choices\":[{\"finish_reason\":\"" + strings.Repeat("x", 99) + "\"}]}\n\n", ended(strings.Repeat("x", 40))},
+		"responses":          {response, "data: {\"type\":\"response.incomplete\",\"response\":{\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}}\n\n", ended("max_output_tokens")},
+		"anthropic, ended":   {message, "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"tool_use\"}}\n\n", ended("tool_use")},
+		"odd":                {completion, "data: {\"usage\":{\"prompt_tokens\":-3,\"completion_tokens\":1e300}}\n\n", llm.NoUsage},
 	} {
 		_, seen, _ := readAll(t, strings.NewReader(c.text), c.ep)
 		if seen.Usage != c.want {

@@ -2,6 +2,8 @@ package dialect
 
 import (
 	"bytes"
+	"cmp"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -68,6 +70,7 @@ func openaiEvent(s *Seen, _, data []byte) {
 	if !object(s, data) {
 		return
 	}
+	finishedIn(&s.Usage, data)
 	if s.Content && !bytes.Contains(data, []byte(`"usage"`)) && !bytes.Contains(data, []byte(`"error"`)) {
 		return
 	}
@@ -105,11 +108,12 @@ func responsesEvent(s *Seen, _, data []byte) {
 		s.Terminal, s.Content = true, true
 		r := gjson.GetBytes(data, "response")
 		openaiUsage(&s.Usage, r.Get("usage"))
+		responseFinish(&s.Usage, r)
 		if t == "response.failed" {
 			s.Failed, s.Failure = true, r.Get("error.message").Str
 		}
 	case "error":
-		s.Failed, s.Failure = true, firstOf(gjson.GetBytes(data, "message").Str, gjson.GetBytes(data, "error.message").Str)
+		s.Failed, s.Failure = true, cmp.Or(gjson.GetBytes(data, "message").Str, gjson.GetBytes(data, "error.message").Str)
 	case "response.output_item.added":
 		s.Content = s.Content || gjson.GetBytes(data, "item.type").Str == "function_call"
 	case "":
@@ -136,6 +140,7 @@ func anthropicEvent(s *Seen, _, data []byte) {
 	case "message_delta":
 		s.Content = true
 		anthropicUsage(&s.Usage, gjson.GetBytes(data, "usage"))
+		s.Usage.Finish = known(gjson.GetBytes(data, "delta.stop_reason").Str)
 	case "message_stop":
 		s.Terminal, s.Content = true, true
 	case "error":
@@ -160,14 +165,7 @@ func (s *Seen) fail(v gjson.Result) {
 		return
 	}
 	s.Failed = true
-	s.Failure = firstOf(v.Get("message").Str, v.Str)
-}
-
-func firstOf(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
+	s.Failure = cmp.Or(v.Get("message").Str, v.Str)
 }
 
 // UsageOf reads what a whole answer to ep says it used.
@@ -179,8 +177,16 @@ func UsageOf(ep *llm.Endpoint, body []byte) llm.Usage {
 	switch ep.Dialect {
 	case llm.OpenAI:
 		openaiUsage(&u, gjson.GetBytes(body, "usage"))
+		switch {
+		case ep.Task != llm.Generate:
+		case ep.Name == "responses":
+			responseFinish(&u, gjson.ParseBytes(body))
+		default:
+			finishedIn(&u, body)
+		}
 	case llm.Anthropic:
 		anthropicUsage(&u, gjson.GetBytes(body, "usage"))
+		u.Finish = known(gjson.GetBytes(body, "stop_reason").Str)
 		if ep.Name == "count_tokens" {
 			return llm.NoUsage // it counts, it does not use
 		}
@@ -196,7 +202,7 @@ func UsageOf(ep *llm.Endpoint, body []byte) llm.Usage {
 // ErrorOf reads the message of a target's error answer, empty if it has none.
 func ErrorOf(body []byte) string {
 	e := gjson.GetBytes(body, "error")
-	return firstOf(e.Get("message").Str, e.Str)
+	return cmp.Or(e.Get("message").Str, e.Str)
 }
 
 // FailureIn finds the failure in a whole answer that came with a status of success, and the server's words for it:
@@ -209,7 +215,7 @@ func FailureIn(body []byte) (said string, failed bool) {
 	if !e.IsObject() && e.Str == "" {
 		return "", false
 	}
-	return firstOf(firstOf(e.Get("message").Str, e.Str), "it did not say why."), true
+	return cmp.Or(cmp.Or(e.Get("message").Str, e.Str), "it did not say why."), true
 }
 
 // maxValidated bounds, in bytes, the answers that are looked through for whether they are JSON: larger ones hold vectors, and the
@@ -235,8 +241,59 @@ func ollamaCount(u *llm.Usage, name string, v gjson.Result) {
 		u.PromptEval = time.Duration(v.Int())
 	case "eval_duration":
 		u.Eval = time.Duration(v.Int())
+	case "done_reason":
+		u.Finish = known(v.Str)
 	}
 }
+
+// finishedIn finds why the choices of an answer of OpenAI's ended. Most events of a stream have a null there, so this looks
+// for the bytes themselves: within a text they could not stand like this, for there the quotes are escaped.
+func finishedIn(u *llm.Usage, data []byte) {
+	for {
+		i := bytes.Index(data, []byte(`"finish_reason"`))
+		if i < 0 {
+			return
+		}
+		data = bytes.TrimLeft(data[i+len(`"finish_reason"`):], " \t\r\n")
+		if len(data) == 0 || data[0] != ':' {
+			continue
+		}
+		if data = bytes.TrimLeft(data[1:], " \t\r\n"); len(data) == 0 || data[0] != '"' {
+			continue
+		}
+		end := bytes.IndexByte(data[1:], '"')
+		if end <= 0 {
+			continue
+		}
+		if why := known(string(data[1 : 1+end])); u.Finish == "" {
+			u.Finish = why
+		} else if len(u.Finish) < maxFinish {
+			u.Finish += "," + why // of another choice
+		}
+	}
+}
+
+func responseFinish(u *llm.Usage, v gjson.Result) {
+	if u.Finish = known(v.Get("incomplete_details.reason").Str); u.Finish == "" {
+		u.Finish = known(v.Get("status").Str)
+	}
+}
+
+// maxFinish bounds, in bytes, what is kept of why an answer ended.
+const maxFinish = 256
+
+// known is why as a text that needs no memory of its own, for all that the APIs' own pages name; another is cut short.
+func known(why string) string {
+	for _, w := range finishes {
+		if why == w {
+			return w
+		}
+	}
+	return strings.Clone(why[:min(len(why), 40)])
+}
+
+var finishes = [...]string{"", "stop", "length", "tool_calls", "content_filter", "function_call", "load", "unload", "end_turn", "max_tokens", "stop_sequence",
+	"tool_use", "pause_turn", "refusal", "completed", "incomplete", "failed", "cancelled", "max_output_tokens"}
 
 func openaiUsage(u *llm.Usage, v gjson.Result) {
 	if !v.IsObject() {

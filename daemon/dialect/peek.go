@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/bits"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
 
 	"corral/daemon/llm"
 )
@@ -41,10 +44,24 @@ func Peek(b []byte) (Peeked, error) {
 	if err != nil {
 		return Peeked{}, err
 	}
+	p.Fields.Texts = s.texts
 	if p.Model == "" && p.older != "" {
 		p.Model, p.Fields.Model = p.older, append(p.Fields.Model, p.olderAt)
 	}
 	return p, nil
+}
+
+// longText is from how many bytes on, quotes included, a text counts in llm.Fields.Texts: the names of roles and types, which
+// differ between dialects, are shorter.
+const longText = 18
+
+// label reports whether a member is no part of what is asked: it says whose call it is, or is compared otherwise.
+func label(name []byte) bool {
+	switch string(name) {
+	case "model", "user", "metadata", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "keep_alive":
+		return true
+	}
+	return false
 }
 
 // scanner walks over JSON without recursion: a body of a million brackets must not cost a million stack frames.
@@ -53,6 +70,7 @@ type scanner struct {
 	i     int
 	depth int
 	isObj [maxDepth/64 + 1]uint64 // a bit for each level: object or array
+	texts uint64                  // llm.Fields.Texts so far
 }
 
 func (s *scanner) fail(what string) error {
@@ -96,9 +114,12 @@ func (s *scanner) object() (p Peeked, err error) {
 		if err = s.colon(); err != nil {
 			return p, err
 		}
-		at := s.i
+		at, texts := s.i, s.texts
 		if err = s.value(); err != nil {
 			return p, err
+		}
+		if label(name) {
+			s.texts = texts
 		}
 		p.member(name, s.b[at:s.i], llm.Span{From: at, To: s.i})
 		s.space()
@@ -134,7 +155,7 @@ func (s *scanner) colon() error {
 	return nil
 }
 
-// member notes what decides: model (name in older calls to Ollama) and stream.
+// member notes what decides: model (name in older calls to Ollama), stream, and how long an answer may be.
 func (p *Peeked) member(name, value []byte, at llm.Span) {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		if len(name) > 64 {
@@ -147,7 +168,34 @@ func (p *Peeked) member(name, value []byte, at llm.Span) {
 		name = []byte(plain)
 	}
 	switch len(name) {
+	case 1:
+		if name[0]|0x20 == 'n' {
+			p.Fields.Choices = max(p.Fields.Choices, amount(value))
+		}
+		return
+	case 7:
+		switch {
+		case bytes.EqualFold(name, []byte("options")) && value[0] == '{':
+			p.Fields.Options = at
+		case bytes.EqualFold(name, []byte("best_of")):
+			p.Fields.Choices = max(p.Fields.Choices, amount(value))
+		}
+		return
+	case 10, 17, 21:
+		if bytes.EqualFold(name, []byte("max_tokens")) || bytes.EqualFold(name, []byte("max_output_tokens")) || bytes.EqualFold(name, []byte("max_completion_tokens")) {
+			p.Fields.MaxOutput = max(p.Fields.MaxOutput, amount(value))
+		}
+		return
+	case 11:
+		if bytes.EqualFold(name, []byte("temperature")) {
+			p.Fields.Temperature = at
+		}
+		return
 	case 4:
+		if bytes.EqualFold(name, []byte("seed")) {
+			p.Fields.Seed = at
+			return
+		}
 		if !bytes.EqualFold(name, []byte("name")) {
 			return
 		}
@@ -183,6 +231,20 @@ func (p *Peeked) member(name, value []byte, at llm.Span) {
 	p.Fields.Model = append(p.Fields.Model, at)
 }
 
+// amount is a number of tokens or answers; 0 where value is none.
+func amount(value []byte) int64 {
+	if c := value[0]; c < '0' || c > '9' || len(value) > 32 {
+		return 0
+	}
+	n, err := strconv.ParseFloat(string(value), 64) // some programs write 1e3 or 256.0
+	if err != nil || n > maxCount {
+		return maxCount
+	}
+	return int64(n)
+}
+
+const maxCount = 1 << 40
+
 // value walks over one value of any kind and everything in it.
 func (s *scanner) value() error {
 	base := s.depth
@@ -210,8 +272,12 @@ func (s *scanner) value() error {
 			}
 			continue
 		case '"':
+			from := s.i
 			if err := s.str(); err != nil {
 				return err
+			}
+			if s.i-from >= longText {
+				s.texts += xxhash.Sum64(s.b[from:s.i])
 			}
 		case 't':
 			if err := s.word("true"); err != nil {

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
+
+	"corral/daemon/llm"
 )
 
 func TestPeekFindsWhatDecides(t *testing.T) {
@@ -40,6 +43,28 @@ func TestPeekFindsWhatDecides(t *testing.T) {
 			if v := c.body[s.From:s.To]; v[0] != '"' || v[len(v)-1] != '"' {
 				t.Errorf("%s: span %q is not a string", c.body, v)
 			}
+		}
+	}
+}
+
+func TestPeekFindsHowLongAnAnswerMayBe(t *testing.T) {
+	for body, want := range map[string]llm.Fields{
+		`{}`:                 {},
+		`{"max_tokens":100}`: {MaxOutput: 100},
+		`{"max_tokens":5,"max_completion_tokens":100}`: {MaxOutput: 100},
+		`{"Max_Output_Tokens":1e3}`:                    {MaxOutput: 1000},
+		`{"max_tokens":null}`:                          {},
+		`{"max_tokens":"9"}`:                           {},
+		`{"max_tokens":-1}`:                            {},
+		`{"max_tokens":7e999,"n":3}`:                   {MaxOutput: maxCount, Choices: 3},
+		`{"n":2,"best_of":4}`:                          {Choices: 4},
+		`{"x":{"max_tokens":9,"n":9}}`:                 {},
+		`{"options":{"a":1},"n":0}`:                    {Options: llm.Span{From: 11, To: 18}},
+		`{"options":7}`:                                {},
+	} {
+		p, err := Peek([]byte(body))
+		if err != nil || !reflect.DeepEqual(p.Fields, want) {
+			t.Errorf("%s: %+v, %v", body, p.Fields, err)
 		}
 	}
 }

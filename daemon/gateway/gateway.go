@@ -39,11 +39,12 @@ type Gateway struct {
 	o     Options
 	ids   *ids
 	calls *http.ServeMux
+	other http.Handler
 }
 
 // New makes a Gateway.
 func New(o Options) *Gateway {
-	g := &Gateway{o: o, ids: newIDs()}
+	g := &Gateway{o: o, ids: newIDs(), other: Recovering(o.Other, o.Log)}
 	g.calls = mux(g.call)
 	return g
 }
@@ -69,7 +70,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.calls.ServeHTTP(w, r)
 		return
 	}
-	g.o.Other.ServeHTTP(w, r)
+	g.other.ServeHTTP(w, r)
 }
 
 // dialectOf is the best guess before a route is known.
@@ -126,6 +127,23 @@ func (g *Gateway) recovered(w http.ResponseWriter, r *llm.Request) {
 	writeError(w, dialectFor(r), llm.Errorf(llm.Internal, "", nil, "Corral failed on this call; its log has the cause under this request id."), r.ID)
 }
 
+// Recovering is h, with its panics logged. net/http would say them at the level of half-sent heads.
+func Recovering(h http.Handler, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if v != http.ErrAbortHandler {
+				log.Error("a handler panicked", "method", r.Method, "path", clip(r.URL.Path, 200), "panic", v, "stack", string(debug.Stack()))
+			}
+			panic(http.ErrAbortHandler) // what was sent so far must not look whole
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
 func (g *Gateway) request(ep *llm.Endpoint, w http.ResponseWriter, hr *http.Request) *llm.Request {
 	r := &llm.Request{ID: g.requestID(hr.Header), Endpoint: ep, Method: hr.Method, Path: hr.URL.EscapedPath(), Query: hr.URL.RawQuery,
 		Header: hr.Header, Start: time.Now(), Length: hr.ContentLength}
@@ -136,6 +154,13 @@ func (g *Gateway) request(ep *llm.Endpoint, w http.ResponseWriter, hr *http.Requ
 		r.Model = hr.PathValue("model")
 	}
 	r.Caller.User, r.Caller.App = clip(hr.Header.Get("Corral-User"), 128), clip(hr.Header.Get("Corral-App"), 128)
+	if t, ok := hr.Context().Value(triedKey{}).(Tried); ok {
+		r.Chosen = t.Target
+		r.Caller.Operator, r.Caller.Key, r.Caller.KeyName = true, t.By, t.By
+		if r.Caller.App == "" {
+			r.Caller.App = t.By
+		}
+	}
 	if r.Caller.App == "" {
 		r.Caller.App = product(hr.UserAgent())
 	}
@@ -147,8 +172,12 @@ func (g *Gateway) request(ep *llm.Endpoint, w http.ResponseWriter, hr *http.Requ
 
 // product is the first word of a User-Agent without its version: "ollama" of "ollama/0.17.4 (amd64 linux)".
 func product(ua string) string {
+	long := len(ua) > 256
 	if i := strings.IndexAny(ua, "/ ("); i >= 0 {
 		ua = ua[:i]
+	}
+	if long {
+		ua = strings.Clone(ua) // what remembers the app should not hold all of its header
 	}
 	return clip(ua, 64)
 }
@@ -271,8 +300,12 @@ func headerText(s string) string {
 func writeError(w http.ResponseWriter, d llm.Dialect, e *llm.Error, id string) {
 	h := w.Header()
 	h["Content-Type"] = []string{dialect.MediaType}
+	h["Cache-Status"], h["Age"] = []string{"corral; detail=" + e.Code()}, []string{"0"} // neither kept nor had from a target
 	if e.RetryAfter > 0 {
 		h["Retry-After"] = []string{strconv.Itoa(int((e.RetryAfter + time.Second - 1) / time.Second))}
+	}
+	if e.Kind == llm.OverBudget && e.RetryAfter > time.Minute {
+		h["X-Should-Retry"] = []string{"false"} // else OpenAI's and Anthropic's clients ask twice more at once
 	}
 	if len(e.Allow) > 0 {
 		h["Allow"] = []string{strings.Join(e.Allow, ", ")}

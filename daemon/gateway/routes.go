@@ -61,3 +61,13 @@ func mux(serve func(*llm.Endpoint) http.Handler) *http.ServeMux {
 	}
 	return m
 }
+
+// Endpoint is the row with that name; nil: none has it.
+func Endpoint(name string) *llm.Endpoint {
+	for i := range routes {
+		if routes[i].Name == name {
+			return &routes[i]
+		}
+	}
+	return nil
+}

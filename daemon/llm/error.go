@@ -32,6 +32,9 @@ const (
 	TargetRefused             // the target answered with an error status before any content
 	Stopping                  // Corral is shutting down
 	Unrecorded                // the ledger cannot be written
+	OverBudget                // it could cost more than a budget has left; RetryAfter says when there is more
+	NotKept                   // only a kept answer was wanted, and there is none
+	Paused                    // the operator lets nothing new in; RetryAfter says when to look again
 )
 
 var kinds = [...]struct {
@@ -57,6 +60,9 @@ var kinds = [...]struct {
 	TargetRefused: {http.StatusBadGateway, "target_error"},
 	Stopping:      {http.StatusServiceUnavailable, "stopping"},
 	Unrecorded:    {http.StatusServiceUnavailable, "ledger_unavailable"},
+	OverBudget:    {http.StatusTooManyRequests, "budget_exceeded"},
+	NotKept:       {http.StatusGatewayTimeout, "not_cached"}, // RFC 9111, section 5.2.1.7
+	Paused:        {http.StatusServiceUnavailable, "paused"},
 }
 
 // Error is the one error that stages and handlers return. Callers see Message and the code; operators see Err too.
@@ -64,7 +70,7 @@ type Error struct {
 	Kind       Kind
 	Op         string        // what was attempted, for the log: "dial local"
 	Message    string        // one sentence for the caller that says what to do; no keys, no addresses of others
-	RetryAfter time.Duration // for TooMany and Busy; zero: not said
+	RetryAfter time.Duration // for TooMany, Busy, OverBudget and Paused; zero: not said
 	Allow      []string      // for NotAllowed: what would be right
 	Err        error         // the cause, for operators only
 }

@@ -11,6 +11,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -75,6 +76,8 @@ type Caller struct {
 	User    string // Corral-User
 	App     string // Corral-App, else the client's program name
 	Remote  string // address without port
+	// Operator says that the call came by the operator API, which has asked who it is: no app key is asked for.
+	Operator bool
 }
 
 // Target is where a call goes.
@@ -106,13 +109,54 @@ type Request struct {
 	Model  string // the name asked for; empty where the call has none
 	Stream bool
 
+	Chosen   string // provider/model that the operator wants to answer, and no other; empty: as the config says
 	Plan     *Plan  // where it may go, by route
 	Target   Target // where it went last
 	Attempts int    // how often a target was asked
 	Left     string // host that its text went to when it left this device, by any attempt
 
-	// Release gives Body's memory back when the call is over; nil where there is nothing to give back.
+	TraceID     string // of the W3C trace that the call is part of, 32 hex digits; empty: none
+	Traceparent string // that the target is told, where Corral takes part in the trace; empty: the caller's own goes on
+	Trace       Trace  // nil: nobody records this call
+	Reuse       Reuse  // by the cache, once the reply is closed or has ended
+
+	OverBudget bool // a budget was used up when it came
+	LastResort bool // no target could answer, and something stands in for one
+
+	Passed Passed        // when it came past the points of its way
+	Tries  []Try         // the targets that it came to, in order
+	Queued time.Duration // that it waited for a place at a server, all attempts together
+
+	// Release is called when the call is over and written down: it gives Body's memory back, and the money that was set
+	// aside. Nil where there is nothing to give back.
 	Release func()
+}
+
+// Unknown says that Corral does not know what the call asks for, since its route stands in no row of the gateway's: it may be
+// one that costs, such as one for pictures.
+func (r *Request) Unknown() bool {
+	if r.Endpoint.Method != "" || r.Endpoint.Task != Read {
+		return false
+	}
+	return r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH"
+}
+
+// Alone reports that the caller wants no other target, and no last resort, in place of the first (Corral-Fallback: off), or
+// has chosen one.
+func (r *Request) Alone() bool {
+	if r.Chosen != "" {
+		return true
+	}
+	v := r.Header["Corral-Fallback"]
+	return len(v) > 0 && strings.EqualFold(strings.TrimSpace(v[0]), "off")
+}
+
+// Reuse says that an answer was not made for this call: it was kept from an earlier one, or is shared with one under way.
+// It costs nothing again.
+type Reuse struct {
+	Free    bool
+	Similar bool          // it answers another question, which asks the same in other words
+	Took    time.Duration // to make the answer the first time; 0: not known
 }
 
 // Span is a place in Request.Body.
@@ -123,14 +167,27 @@ type Fields struct {
 	// Model spans the value, quotes included, of each member that names the model. There may be several:
 	// JSON allows a name twice, and targets differ in which they take, so all of them are rewritten together.
 	Model []Span
+
+	MaxOutput int64 // tokens that the answer may have, where the call says so; else 0
+	Choices   int64 // answers that it wants at once, where it says so; else 0
+	Options   Span  // Ollama's, an object; empty: there are none
+
+	Temperature, Seed Span // numbers; empty: not given
+
+	// Texts is made of the longer texts in the body but labels such as user, wherever they stand and in whatever order: calls
+	// that differ in it do not ask the same, unless one writes its characters otherwise. 0: there are none.
+	Texts uint64
 }
 
-// Usage is what a call used, as the target reports it. A negative count means: not reported.
+// Usage is what the target reports about a call: what it used, and why the model stopped. A negative count means: not
+// reported.
 type Usage struct {
 	Input, Output          int64
 	Cached, Written        int64         // parts of Input: read from the provider's cache, and written to it
 	Reasoning              int64         // part of Output
 	Load, PromptEval, Eval time.Duration // Ollama's own figures; zero where not told
+	Finish                 string        // why the model stopped, in the target's word (in OpenAI's where the answer was translated); several choices: parted by commas; empty: not told
+	Failed                 bool          `json:"-"` // it ended a stream by a word of failure, which the caller gets
 }
 
 // NoUsage is what is known before a target has reported anything.

@@ -7,7 +7,9 @@
 package meter
 
 import (
+	"cmp"
 	"context"
+	"encoding/hex"
 	"io"
 	"log/slog"
 	"strings"
@@ -48,6 +50,8 @@ type Options struct {
 	Ledger Ledger
 	Prices Prices
 	Rules  func() Rules
+	// Ended is told of each call that is over, and how many others go on. It must be quick; nil: nobody listens.
+	Ended func(r *llm.Request, e record.Entry, others int64)
 }
 
 // Meter is the stage.
@@ -76,7 +80,7 @@ func New(o Options) *Meter {
 func (m *Meter) Close() { m.wg.Wait() }
 
 // Refused counts a call that the listener turned away before it became one.
-func (m *Meter) Refused(code string) { m.series.failed("listener", code) }
+func (m *Meter) Refused(code string) { m.series.turnedAway("listener", code) }
 
 // Stage measures what next does.
 func (m *Meter) Stage(next llm.Handler) llm.Handler {
@@ -86,13 +90,24 @@ func (m *Meter) Stage(next llm.Handler) llm.Handler {
 			if err := m.o.Ledger.Err(); err != nil {
 				e := llm.Errorf(llm.Unrecorded, "ledger", err, "The ledger cannot be written, and no call goes by unrecorded (audit.on_failure: refuse). Free the disk, or ask the operator.")
 				e.RetryAfter = 10 * time.Second
-				m.series.failed(r.Endpoint.Name, e.Code())
+				m.series.turnedAway(r.Endpoint.Name, e.Code())
+				if r.Trace != nil {
+					r.Trace.End(&llm.Outcome{Status: e.Status(), Usage: llm.NoUsage, Err: e})
+				}
 				return nil, e
 			}
 		}
 		m.inside.Add(1)
-		c := &call{m: m, r: r, ctx: ctx, rules: rules}
+		c := &call{m: m, r: r, ctx: ctx, rules: rules, texts: r.Trace != nil && r.Trace.Texts()}
+		returned := false
+		defer func() {
+			if !returned { // a stage panicked; the gateway says so to the caller and to the log
+				c.err = &llm.Error{Kind: llm.Internal, Message: "A stage panicked; the log has the cause under this request id."}
+				c.write()
+			}
+		}()
 		reply, err := next.Serve(ctx, r)
+		returned = true
 		if err != nil {
 			c.err = llm.AsError(err)
 			if werr := c.write(); werr != nil {
@@ -112,6 +127,7 @@ type call struct {
 	r     *llm.Request
 	ctx   context.Context
 	rules Rules
+	texts bool // the call's trace wants the answer's text
 	reply *llm.Reply
 	body  llm.Body
 	first time.Duration // until the first content, or the whole of an answer that is not streamed
@@ -173,7 +189,7 @@ func (c *call) takeDown() {
 		c.hash()
 		c.commitTo().Write(c.piece)
 	}
-	if (c.rules.Keep || c.mayNotTell()) && len(c.kept) <= maxKept {
+	if (c.rules.Keep || c.texts || c.mayCount()) && len(c.kept) <= maxKept {
 		if c.kept == nil && !c.rules.Keep { // else it becomes the ledger's
 			c.lent = answers.Get().(*[]byte)
 			c.kept = (*c.lent)[:0]
@@ -183,7 +199,7 @@ func (c *call) takeDown() {
 	c.piece = nil
 }
 
-// answers are buffers for streamed answers that may have to be counted.
+// answers are buffers for answers that may have to be counted.
 var answers = sync.Pool{New: func() any { b := make([]byte, 0, 16<<10); return &b }}
 
 const hashTogether = 4 << 10 // bytes
@@ -203,9 +219,17 @@ func (c *call) hash() {
 	}
 }
 
-// mayNotTell says that the target may leave the tokens of this answer untold, so that they have to be counted here.
-func (c *call) mayNotTell() bool {
-	return c.reply.Stream && c.r.Endpoint.Task == llm.Generate && c.r.Endpoint.Dialect == llm.OpenAI
+// mayCount says that the tokens of this answer may have to be counted here. Of a stream that is known at its end only, for it
+// may break off; of an answer that comes whole as soon as its usage is read.
+func (c *call) mayCount() bool {
+	if c.r.Endpoint.Task != llm.Generate {
+		return false
+	}
+	if c.reply.Stream {
+		return true
+	}
+	u := c.body.Usage()
+	return u.Input < 0 || u.Output < 0
 }
 
 func (c *call) More() bool       { return c.body.More() }
@@ -222,8 +246,8 @@ func (c *call) Close() {
 			c.err = &llm.Error{Kind: llm.Gone, Message: "The caller closed the connection."}
 		}
 	}
+	c.body.Close() // now it is known whether this call pays for an answer that several got
 	c.write()
-	c.body.Close()
 	c.body = nil
 }
 
@@ -237,7 +261,7 @@ func (c *call) write() error {
 	m := c.m
 	m.inside.Add(-1)
 	o := c.outcome()
-	if !c.rules.Strict && (len(c.r.Body) > largePrompt || o.uncounted) {
+	if !c.rules.Strict && (len(c.r.Body) > largePrompt || o.uncounted.any()) {
 		select {
 		case m.later <- struct{}{}:
 			release := c.r.Release
@@ -259,33 +283,132 @@ func (c *call) write() error {
 // settle counts what the target did not, and writes the call down.
 func (c *call) settle(o *outcome) error {
 	m := c.m
-	if o.uncounted {
-		if u, err := m.count.Usage(c.r.Body, c.kept); err == nil {
-			o.usage.Input, o.usage.Output, o.estimated = u.Input, u.Output, true
-		} else {
+	if o.uncounted.any() {
+		if err := c.count(o); err != nil {
 			m.o.Log.Warn("cannot count the tokens of a call", "request_id", c.r.ID, "cause", err)
 		}
 	}
 	o.cost, o.baseline = record.Nano(0), record.Nano(0) // what no model answered costs nothing
-	if t := c.r.Endpoint.Task; c.reply != nil && c.reply.Status < 300 && (t == llm.Generate || t == llm.Embed) {
-		o.cost, o.baseline = m.o.Prices.Cost(c.r.Target, o.model, o.usage, o.took)
+	if c.costs() {
+		model := o.model
+		if c.reply == nil { // nobody has answered, so this is whom it was asked of
+			model = cmp.Or(c.r.Target.Model, c.r.Model)
+		}
+		o.cost, o.baseline = m.o.Prices.Cost(c.r.Target, model, o.usage, o.took)
+		if c.r.Reuse.Free {
+			if o.cost.Known && o.cost.Nano > 0 {
+				o.baseline = o.cost // what is saved is what it cost the first time
+			}
+			o.cost = record.Nano(0)
+		}
+	} else if c.reply != nil && c.reply.Status < 300 && c.r.Left != "" && c.r.Unknown() {
+		o.cost = record.Money{} // whoever is paid there may know
 	}
 	m.series.count(c.r, o)
-	m.line(c.r, o)
+	began := time.Since(c.r.Start)
 	c.hash()
+	entry := c.entry(o)
+	m.series.judged(entry.Verdict)
+	c.commitPrompt(&entry)
+	m.line(c.r, o, &entry)
+	if m.o.Ended != nil {
+		m.o.Ended(c.r, entry, m.inside.Load())
+	}
+	err := c.appended(c.commit(entry))
+	m.series.timed(c.r, o, time.Since(c.r.Start)-began)
+	c.trace(o, err)
 	if c.lent != nil && cap(c.kept) <= 256<<10 {
 		*c.lent = c.kept[:0]
 		answers.Put(c.lent)
 	}
-	entry := c.entry(o)
-	c.commitPrompt(&entry)
-	if !c.rules.Strict {
-		return c.appended(m.o.Ledger.Append(entry))
+	return err
+}
+
+// costs says that a model worked for this call: it answered, or began to, or was still at it when its caller left or its time
+// was up. A provider is paid for that too, by what it can have read at the least.
+func (c *call) costs() bool {
+	switch c.r.Endpoint.Task {
+	case llm.Generate, llm.Embed:
+	default:
+		return false
 	}
-	// The caller may leave, but what was answered must be on record all the same.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 30*time.Second)
-	defer cancel()
-	return c.appended(m.o.Ledger.AppendStrict(ctx, entry))
+	if c.reply != nil {
+		return c.reply.Status < 300
+	}
+	return c.r.Attempts > 0 && (c.err.Kind == llm.Gone || c.err.Kind == llm.Timeout)
+}
+
+// untold is which of a call's tokens its target did not tell.
+type untold struct{ input, output bool }
+
+func (u untold) any() bool { return u.input || u.output }
+
+// untold looks at what u leaves to be counted here. Where an answer broke off, or its caller left, the target had no time to
+// tell how long it was; Anthropic's has named a first number by then, which says nothing of the rest.
+func (c *call) untold(u llm.Usage) untold {
+	if !c.costs() || c.r.LastResort {
+		return untold{}
+	}
+	return untold{u.Input < 0, c.r.Endpoint.Task == llm.Generate && (u.Output < 0 || c.err != nil)}
+}
+
+// count counts what is untold: of a prompt all, of an answer what has come. What the target told already is not made less.
+func (c *call) count(o *outcome) error {
+	if o.uncounted.input {
+		n, err := c.m.count.Text(tokens.Prompt(c.r.Body))
+		if err != nil {
+			return err
+		}
+		o.usage.Input, o.estimated = n, true
+	}
+	if o.uncounted.output {
+		n, err := c.m.count.Text(tokens.Answer(c.kept))
+		if err != nil {
+			return err
+		}
+		if n > o.usage.Output {
+			o.usage.Output, o.estimated = n, true
+		}
+	}
+	return nil
+}
+
+// commit gives e to the ledger, and where that is strict waits until it is on disk.
+func (c *call) commit(e record.Entry) (err error) {
+	step := c.r.Mark("ledger commit")
+	if c.rules.Strict {
+		// The caller may leave, but what was answered must be on record all the same.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.ctx), 30*time.Second)
+		defer cancel()
+		err = c.m.o.Ledger.AppendStrict(ctx, e)
+	} else {
+		err = c.m.o.Ledger.Append(e)
+	}
+	if err != nil {
+		step.End(&llm.Error{Kind: llm.Unrecorded, Err: err})
+		return err
+	}
+	step.End(nil)
+	return nil
+}
+
+// trace tells the call's trace how it ended; withheld is why the caller does not get the answer after all.
+func (c *call) trace(o *outcome, withheld error) {
+	if c.r.Trace == nil {
+		return
+	}
+	end := llm.Outcome{Status: o.status, Provider: o.provider, Model: o.model, Route: o.route, Stream: o.stream, First: o.first, Usage: o.usage,
+		Counted: o.estimated, NanoUSD: o.cost.Nano, Priced: o.cost.Known, Answer: c.kept, Err: o.err}
+	switch {
+	case c.reply != nil:
+		end.Status = c.reply.Status // which the caller has got, whatever came after it
+	case o.err.Kind == llm.Gone:
+		end.Status = 0
+	}
+	if withheld != nil {
+		end.Err = llm.AsError(withheld)
+	}
+	c.r.Trace.End(&end)
 }
 
 // commitPrompt binds the entry to the prompt.
@@ -304,7 +427,7 @@ func (c *call) appended(err error) error {
 	if err == nil {
 		return nil
 	}
-	c.m.series.failed("ledger", "append")
+	c.m.series.turnedAway("ledger", "append")
 	if !c.rules.Refuse && !c.rules.Strict {
 		return nil
 	}
@@ -322,20 +445,21 @@ type outcome struct {
 	bytes           int64
 	stream          bool
 	cost, baseline  record.Money
-	uncounted       bool // the target did not tell its tokens
-	estimated       bool // they were counted here
+	answered        bool // the caller got an answer, or its beginning
+	uncounted       untold
+	estimated       bool // some of its tokens were counted here
 }
 
 func (c *call) outcome() *outcome {
 	o := &outcome{provider: c.r.Target.Provider, usage: llm.NoUsage, took: time.Since(c.r.Start), err: c.err, bytes: c.bytes}
 	if c.reply != nil {
 		o.status, o.provider, o.model, o.route, o.digest = c.reply.Status, c.reply.Provider, c.reply.Model, c.reply.Route, c.reply.Digest
-		o.usage, o.first, o.stream = c.body.Usage(), c.first, c.reply.Stream
+		o.usage, o.first, o.stream, o.answered = c.body.Usage(), c.first, c.reply.Stream, true
 	}
 	if c.err != nil {
 		o.status = c.err.Status()
 	}
-	o.uncounted = c.reply != nil && o.usage.Input < 0 && o.usage.Output < 0 && o.status < 300 && c.mayNotTell()
+	o.uncounted = c.untold(o.usage)
 	return o
 }
 
@@ -343,12 +467,12 @@ func (c *call) outcome() *outcome {
 func (c *call) entry(o *outcome) record.Entry {
 	r := c.r
 	e := record.Entry{
-		Kind: record.Call, Time: r.Start, RequestID: r.ID, TraceID: traceID(r.Header.Get("Traceparent")),
+		Kind: record.Call, Time: r.Start, RequestID: r.ID, TraceID: r.TraceID,
 		Caller: r.Caller.Key, User: r.Caller.User, App: r.Caller.App, Peer: r.Caller.Remote,
 		Dialect: r.Endpoint.Dialect.String(), Operation: r.Endpoint.Name, ModelAsked: r.Model, ModelAnswered: o.model, ModelDigest: o.digest,
 		Provider: o.provider, Route: o.route, Status: o.status, Duration: o.took, FirstToken: o.first,
 		Tokens: record.Tokens{Input: o.usage.Input, Output: o.usage.Output, CachedInput: o.usage.Cached, Reasoning: o.usage.Reasoning, Estimated: o.estimated},
-		Cost:   o.cost, Baseline: o.baseline, Left: r.Left, Attempts: r.Attempts,
+		Cost:   o.cost, Baseline: o.baseline, Left: r.Left, Attempts: r.Attempts, Queued: r.Queued, Verdict: c.verdict(o),
 	}
 	if c.answer != nil {
 		e.Answer = record.Text{Commitment: c.answer.Commitment()}
@@ -362,16 +486,22 @@ func (c *call) entry(o *outcome) record.Entry {
 	if o.estimated {
 		e.Flags |= record.Estimated
 	}
+	if r.Reuse.Free {
+		e.Flags |= record.CacheHit
+	}
 	if r.Left != "" {
 		e.Flags |= record.LeftDevice
 	}
 	if r.Attempts > 1 {
 		e.Flags |= record.Retried
 	}
+	if r.OverBudget {
+		e.Flags |= record.OverBudget
+	}
 	switch {
 	case strings.HasPrefix(o.route, "fallback:"):
 		e.Flags |= record.Fallback
-	case o.route == "static" || o.route == "similar":
+	case r.LastResort:
 		e.Flags |= record.LastResort
 	}
 	if o.err != nil {
@@ -388,19 +518,11 @@ func (c *call) entry(o *outcome) record.Entry {
 	return e
 }
 
-// traceID is the trace's id in a traceparent header (W3C Trace Context, section 3.2), empty if there is none.
-func traceID(parent string) string {
-	if f := strings.Split(parent, "-"); len(f) >= 4 && len(f[1]) == 32 {
-		return f[1]
-	}
-	return ""
-}
-
 // CallMessage is the message of a call's line in the log.
 const CallMessage = "call"
 
-// line is the call's line in the log.
-func (m *Meter) line(r *llm.Request, o *outcome) {
+// line is the call's line in the log. The prompt's hash and the trace are those of its entry e, so that the two can be joined.
+func (m *Meter) line(r *llm.Request, o *outcome, e *record.Entry) {
 	level := slog.LevelInfo
 	if o.err != nil && o.err.Kind != llm.Gone && o.status >= 500 {
 		level = slog.LevelWarn
@@ -409,8 +531,12 @@ func (m *Meter) line(r *llm.Request, o *outcome) {
 	if !m.o.Log.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 20)
-	attrs = append(attrs, slog.String("request_id", r.ID), slog.String("dialect", r.Endpoint.Dialect.String()), slog.String("endpoint", r.Endpoint.Name),
+	attrs := make([]slog.Attr, 0, 24)
+	attrs = append(attrs, slog.String("request_id", r.ID))
+	if e.TraceID != "" {
+		attrs = append(attrs, slog.String("trace_id", e.TraceID))
+	}
+	attrs = append(attrs, slog.String("dialect", r.Endpoint.Dialect.String()), slog.String("endpoint", r.Endpoint.Name),
 		slog.String("model", r.Model), slog.String("provider", o.provider))
 	if o.model != "" && o.model != r.Model {
 		attrs = append(attrs, slog.String("target_model", o.model))
@@ -428,7 +554,13 @@ func (m *Meter) line(r *llm.Request, o *outcome) {
 	if o.estimated {
 		attrs = append(attrs, slog.Bool("tokens_estimated", true))
 	}
+	if o.cost.Known {
+		attrs = append(attrs, slog.Float64("cost_usd", float64(o.cost.Nano)/1e9)) // to be read; the ledger has the integer
+	}
 	attrs = append(attrs, slog.Int64("bytes", o.bytes))
+	if sum := &e.Prompt.Commitment.Sum; len(r.Body) > 0 {
+		attrs = append(attrs, slog.String("prompt_sha256", hex.EncodeToString(sum[:])))
+	}
 	if r.Caller.KeyName != "" {
 		attrs = append(attrs, slog.String("key", r.Caller.KeyName))
 	}

@@ -3,6 +3,7 @@ package meter_test
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -193,7 +194,9 @@ func TestWhatBecomesOfACall(t *testing.T) {
 			}
 			o.wants(fmt.Sprintf(`llm_requests_total{model=%q,endpoint="chat",status="%d",provider="local"} 1`, model, c.status), "corral_calls_in_flight 0")
 			if c.code != "" {
-				o.wants(fmt.Sprintf(`llm_errors_total{endpoint="chat",code=%q} 1`, c.code))
+				o.wants(fmt.Sprintf(`llm_errors_total{model="other",endpoint="chat",status="%d",provider="local",code=%q} 1`, c.status, c.code))
+			} else if c.status >= 400 {
+				o.wants(fmt.Sprintf(`llm_errors_total{model="other",endpoint="chat",status="%d",provider="local",code="relayed"} 1`, c.status))
 			} else if strings.Contains(o.metrics(), "llm_errors_total") {
 				t.Error("an error was counted")
 			}
@@ -202,6 +205,43 @@ func TestWhatBecomesOfACall(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestALineOfTheLogAndItsEntryCanBeJoined: by request, by trace, and by the salted hash of the prompt.
+func TestALineOfTheLogAndItsEntryCanBeJoined(t *testing.T) {
+	o := observe(t, meter.Rules{})
+	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+	r := request("m")
+	r.TraceID = trace
+	r.Body = []byte(`{"model":"m","messages":[{"content":"a prompt"}]}`)
+	o.serve(t.Context(), r, &llm.Reply{Status: 200, Body: &body{pieces: []string{"an answer"}, err: io.EOF}, Provider: "local", Model: "m"}, nil, -1)
+	o.serve(t.Context(), request("m"), nil, &llm.Error{Kind: llm.TooMany, Message: "Over the limit."}, -1) // without a body
+	l, e := o.lines(), o.led.entries
+	if l[0]["trace_id"] != trace || e[0].TraceID != trace || l[0]["cost_usd"] != float64(0) {
+		t.Errorf("%v", l[0])
+	}
+	if sum, _ := l[0]["prompt_sha256"].(string); sum != hex.EncodeToString(e[0].Prompt.Commitment.Sum[:]) || !e[0].Prompt.Commitment.Opens(r.Body) {
+		t.Errorf("%v, the entry has %x", l[0]["prompt_sha256"], e[0].Prompt.Commitment.Sum)
+	}
+	if l[1]["prompt_sha256"] != nil || l[1]["trace_id"] != nil {
+		t.Errorf("%v", l[1])
+	}
+}
+
+func TestAStageThatPanicsIsWrittenDownToo(t *testing.T) {
+	o := observe(t, meter.Rules{})
+	func() {
+		defer func() {
+			if v := recover(); v != "a fault" {
+				t.Errorf("recovered %v", v)
+			}
+		}()
+		o.m.Stage(llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) { panic("a fault") })).Serve(t.Context(), request("m"))
+	}()
+	if e := o.led.entries; len(e) != 1 || e[0].Status != 500 || e[0].ErrorCode != "internal_error" {
+		t.Errorf("%+v", e)
+	}
+	o.wants("corral_calls_in_flight 0", `llm_errors_total{model="other",endpoint="chat",status="500",provider="local",code="internal_error"} 1`)
 }
 
 func TestTheBodyIsClosedOnce(t *testing.T) {
@@ -220,19 +260,22 @@ func TestLabelsAreBoundedWhateverCallersSend(t *testing.T) {
 		if i%2 == 0 {
 			status = 200 // and even when a target answers to every name
 		}
-		name := fmt.Sprintf("made-up-%d\n\"}{%s", i, strings.Repeat("x", i%300))
+		name := fmt.Sprintf("made-up-%d", i)
+		if i%3 == 0 {
+			name += fmt.Sprintf("\n\"}{%s\xff\\", strings.Repeat("x", i%300))
+		}
 		o.serve(t.Context(), request(name), &llm.Reply{Status: status, Body: &body{err: io.EOF, usage: llm.NoUsage}, Provider: "local"}, nil, -1)
 	}
-	o.serve(t.Context(), request("late"), &llm.Reply{Status: 200, Body: &body{err: io.EOF, usage: llm.NoUsage}, Provider: "local"}, nil, -1)
+	o.serve(t.Context(), request("tardy"), &llm.Reply{Status: 200, Body: &body{err: io.EOF, usage: llm.NoUsage}, Provider: "local"}, nil, -1)
 	all := o.metrics()
 	if n := strings.Count(all, "llm_requests_total{"); n > 110 {
 		t.Errorf("%d series of calls", n)
 	}
-	if !strings.Contains(all, `llm_requests_total{model="other",endpoint="chat",status="200",provider="local"}`) || strings.Contains(all, "late") {
+	if !strings.Contains(all, `llm_requests_total{model="other",endpoint="chat",status="200",provider="local"}`) || strings.Contains(all, "tardy") {
 		t.Error("a name past the bound is not under other")
 	}
 	for line := range strings.Lines(all) {
-		if !strings.HasPrefix(line, "llm_") && !strings.HasPrefix(line, "corral_") {
+		if !strings.HasPrefix(line, "llm_") && !strings.HasPrefix(line, "corral_") || strings.Contains(line, "\\") {
 			t.Fatalf("a name broke out of its label: %q", line)
 		}
 	}

@@ -12,11 +12,14 @@ package outbound
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -83,6 +86,7 @@ type Client struct {
 	o    Options
 	pool *pool           // plain HTTP
 	std  *http.Transport // HTTPS
+	ends atomic.Int64    // Unix seconds until which the certificate of the last connection is valid; 0: there was none
 }
 
 // New makes a Client for the server at base, of which scheme and host count.
@@ -110,8 +114,37 @@ func New(base *url.URL, o Options) *Client {
 		Proxy: o.Proxy, DialContext: d.DialContext, TLSHandshakeTimeout: 5 * o.Connect, ForceAttemptHTTP2: true,
 		MaxIdleConns: o.MaxIdle, MaxIdleConnsPerHost: o.MaxIdle, IdleConnTimeout: o.Idle, DisableCompression: true,
 		MaxResponseHeaderBytes: maxHead, ExpectContinueTimeout: time.Second,
+		TLSClientConfig: &tls.Config{VerifyConnection: c.verified},
 	}
 	return c
+}
+
+// verified takes down until when the server's certificates are valid, after they have been found good.
+func (c *Client) verified(s tls.ConnectionState) error {
+	if s.ServerName != "" && s.ServerName != c.base.Hostname() { // a proxy's own; an address has no name
+		return nil
+	}
+	ends := int64(0)
+	for _, chain := range s.VerifiedChains {
+		least := int64(math.MaxInt64)
+		for _, cert := range chain {
+			least = min(least, cert.NotAfter.Unix())
+		}
+		ends = max(ends, least)
+	}
+	if ends > 0 {
+		c.ends.Store(ends)
+	}
+	return nil
+}
+
+// CertificateEnds is when the server's certificate, or one that it rests on, is no longer valid, as of the newest connection. Zero:
+// there was none, or it is not encrypted.
+func (c *Client) CertificateEnds() time.Time {
+	if ends := c.ends.Load(); ends > 0 {
+		return time.Unix(ends, 0)
+	}
+	return time.Time{}
 }
 
 // Close closes the connections that no call is using; those in use close when their calls end.

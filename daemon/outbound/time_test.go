@@ -33,7 +33,7 @@ func newTestConn(p *pool, nc net.Conn) *conn {
 	return c
 }
 
-// play reads one request from c, then waits and writes, step by step.
+// play reads one request from c, then waits, for a time or for word, and writes, step by step.
 func play(c net.Conn, steps ...any) {
 	if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 		return
@@ -42,6 +42,8 @@ func play(c net.Conn, steps ...any) {
 		switch s := s.(type) {
 		case time.Duration:
 			<-time.After(s)
+		case chan struct{}:
+			<-s
 		case string:
 			io.WriteString(c, s)
 		}
@@ -212,7 +214,7 @@ func TestAConnectionClosedWhileIdleIsNoticed(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer l.Close()
-			served := make(chan struct{})
+			read, served := make(chan struct{}), make(chan struct{})
 			go func() {
 				defer close(served)
 				for range 3 {
@@ -220,7 +222,7 @@ func TestAConnectionClosedWhileIdleIsNoticed(t *testing.T) {
 					if err != nil {
 						return
 					}
-					play(c, head+"body", 5*time.Millisecond, last)
+					play(c, head+"body", read, last)
 					c.Close()
 				}
 			}()
@@ -237,6 +239,7 @@ func TestAConnectionClosedWhileIdleIsNoticed(t *testing.T) {
 					t.Errorf("%q %v", b, err)
 				}
 				res.Close()
+				read <- struct{}{}
 				for deadline := time.Now().Add(10 * s); p.idle[0].quiet(); {
 					if time.Now().After(deadline) {
 						t.Fatal("the closed connection looks open")

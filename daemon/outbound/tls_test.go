@@ -9,11 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"corral/testkit"
 )
 
 // secure is a server that speaks HTTPS, and a Client that trusts it.
@@ -27,7 +28,7 @@ func eachHTTP(t *testing.T, h http.HandlerFunc, f func(t *testing.T, s *secure))
 	for _, two := range []bool{false, true} {
 		name := map[bool]string{false: "HTTP/1.1", true: "HTTP/2.0"}[two]
 		t.Run(name, func(t *testing.T) {
-			before := runtime.NumGoroutine()
+			check := testkit.Goroutines(t)
 			s := &secure{}
 			s.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Proto != name {
@@ -52,14 +53,7 @@ func eachHTTP(t *testing.T, h http.HandlerFunc, f func(t *testing.T, s *secure))
 			t.Cleanup(func() {
 				s.Close()
 				s.server.Close()
-				tick := time.NewTicker(2 * time.Millisecond)
-				defer tick.Stop()
-				for deadline := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; <-tick.C {
-					if time.Now().After(deadline) {
-						buf := make([]byte, 1<<20)
-						t.Fatalf("%d goroutines before, %d after:\n%s", before, runtime.NumGoroutine(), buf[:runtime.Stack(buf, true)])
-					}
-				}
+				check()
 			})
 			f(t, s)
 		})
@@ -145,6 +139,10 @@ func TestHTTPSGivesUpInTime(t *testing.T) {
 func TestHTTPSTheFirstBytesDeadlineIsNotTheBodys(t *testing.T) {
 	more := make(chan struct{})
 	eachHTTP(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/silent" {
+			<-r.Context().Done()
+			return
+		}
 		w.(http.Flusher).Flush()
 		<-more
 		io.WriteString(w, "all")
@@ -155,7 +153,11 @@ func TestHTTPSTheFirstBytesDeadlineIsNotTheBodys(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer res.Close()
-		time.AfterFunc(first+50*time.Millisecond, func() { more <- struct{}{} })
+		// When one that began later is over its deadline, so is this one.
+		if _, _, err := s.ask(t.Context(), &Call{Method: "GET", Path: "/silent", FirstByte: first}, 0); !errors.Is(err, ErrTimeout) {
+			t.Error(err)
+		}
+		more <- struct{}{}
 		if b, err := io.ReadAll(res); string(b) != "all" || err != nil {
 			t.Errorf("%q %v", b, err)
 		}
@@ -216,6 +218,27 @@ func TestHTTPSAServerThatIsNotTrusted(t *testing.T) {
 		defer other.Close()
 		if _, err := other.Do(t.Context(), &Call{Method: "GET", Path: "/"}); err == nil || !strings.Contains(err.Error(), "certificate") {
 			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestACertificatesEndIsTakenDown(t *testing.T) {
+	eachHTTP(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "x") }, func(t *testing.T, s *secure) {
+		if !s.CertificateEnds().IsZero() {
+			t.Error("an end before any connection")
+		}
+		s.std.TLSClientConfig.VerifyConnection = s.verified
+		res, err := s.Do(t.Context(), &Call{Method: "GET", Path: "/"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Close()
+		if want := s.server.Certificate().NotAfter; !s.CertificateEnds().Equal(want) {
+			t.Errorf("%v, want %v", s.CertificateEnds(), want)
+		}
+		base, _ := url.Parse(s.server.URL)
+		if New(base, Options{}).std.TLSClientConfig.VerifyConnection == nil {
+			t.Error("a Client of its own does not look")
 		}
 	})
 }

@@ -176,6 +176,34 @@ func (t *Table) Cost(c Call) record.Money {
 	return p.at(c.Time).Of(c.Use)
 }
 
+// Most is the most that a call may cost that uses no more than c.Use. It is not known for a model without a price, nor for
+// one on this device whose price is one of time.
+func (t *Table) Most(c Call) record.Money {
+	p, ok := t.override(c.Provider, c.Kind, c.Model)
+	switch {
+	case ok:
+	case c.Local:
+		if t.opts.Local == (Local{}) {
+			return record.Nano(0)
+		}
+		return record.Money{}
+	default:
+		if p, ok = t.lookup(c.Host, c.Model, c.Time); !ok {
+			t.warn(c.Model)
+			return record.Money{}
+		}
+	}
+	p = p.at(c.Time)
+	p.Rates, p.Long = p.Rates.dearest(), p.Long.dearest()
+	return p.Of(Use{Input: c.Use.Input, Output: c.Use.Output})
+}
+
+// dearest are the rates where all input costs what its dearest part does: whether a cache is written to is not known before.
+func (r Rates) dearest() Rates {
+	r.Input = max(r.Input, r.CachedInput, r.CacheWrite)
+	return r
+}
+
 // Baseline is what the same tokens would have cost at the baseline model.
 func (t *Table) Baseline(u Use) record.Money {
 	// A local model's cache says nothing of a cloud's.

@@ -170,3 +170,43 @@ func TestListShowsEachModelOnceAsOfNow(t *testing.T) {
 		now = now.Add(time.Second)
 	}
 }
+
+// What is set aside for a call must be enough, however its tokens turn out to be cached.
+func TestTheMostThatACallMayCost(t *testing.T) {
+	var unknown []string
+	tab := table(t, Options{Overrides: []Price{{Model: "here", Rates: Rates{Input: USD(1), Output: USD(2)}}}, Unknown: func(m string) { unknown = append(unknown, m) }})
+	at := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	for _, c := range []Call{
+		{Model: "here", Local: true, Use: Use{Input: 1000, Output: 10}},
+		{Model: "claude-sonnet-5", Kind: "anthropic", Use: Use{Input: 1000, Output: 10}},
+		{Model: "gpt-6-sol", Kind: "openai", Use: Use{Input: 300_000, Output: 10}},
+		{Model: "gpt-5", Kind: "openai", Use: Use{Input: 1000}},
+	} {
+		c.Time = at
+		most := tab.Most(c)
+		if !most.Known || most.Nano == 0 {
+			t.Errorf("%s: %+v", c.Model, most)
+		}
+		for _, u := range []Use{{Input: c.Use.Input, Output: c.Use.Output}, {Input: c.Use.Input, CacheWrite: c.Use.Input, Output: c.Use.Output}, {Input: c.Use.Input, CachedInput: c.Use.Input, Output: c.Use.Output}, {}} {
+			used := c
+			used.Use = u
+			if cost := tab.Cost(used); !cost.Known || cost.Nano > most.Nano {
+				t.Errorf("%s: %+v for %+v is more than %+v", c.Model, cost, u, most)
+			}
+		}
+	}
+	if m := tab.Most(Call{Model: "free", Local: true, Time: at}); m != record.Nano(0) {
+		t.Errorf("a model on this device costs %+v", m)
+	}
+	for range 2 {
+		if m := tab.Most(Call{Model: "no-such-model", Time: at}); m.Known {
+			t.Errorf("%+v", m)
+		}
+	}
+	if len(unknown) != 1 {
+		t.Errorf("told of %q", unknown)
+	}
+	if m := table(t, Options{Local: Local{USDPerHour: 1}}).Most(Call{Model: "here", Local: true, Time: at}); m.Known {
+		t.Errorf("what costs by time: %+v", m)
+	}
+}

@@ -13,6 +13,7 @@ type held struct {
 	llm.Body
 	pass     breaker.Pass // for the breaker: how did it end?
 	place    queue.Place  // at the server, which is busy as long as it sends
+	attempt  llm.Attempt  // for the call's trace; nil: it has none
 	patience *patience    // under whose context the answer is read; nil: none
 	loaded   bool         // the model had to be loaded first
 	closed   bool
@@ -54,6 +55,26 @@ func (h *held) ended(err error) {
 	}
 	h.pass.Done(outcome)
 	h.place.Leave()
+	h.over(told(err, outcome))
+}
+
+// over tells the call's trace how the attempt ended, once.
+func (h *held) over(err *llm.Error) {
+	if h.attempt != nil {
+		h.attempt.End(h.Body.Usage(), err)
+		h.attempt = nil
+	}
+}
+
+// told is how a stream that ended with err is told in a trace.
+func told(err error, outcome breaker.Outcome) *llm.Error {
+	switch {
+	case err != io.EOF:
+		return llm.AsError(err)
+	case outcome == breaker.Failed:
+		return &llm.Error{Kind: llm.TargetRefused, Message: "The target ended its answer by a word of failure."}
+	}
+	return nil
 }
 
 // Close gives back what is held. An answer that is closed before its end is one that the caller left.
@@ -62,6 +83,7 @@ func (h *held) Close() {
 		return
 	}
 	h.closed = true
+	h.over(&llm.Error{Kind: llm.Gone, Message: "The caller closed the connection."})
 	h.Body.Close()
 	h.pass.Done(breaker.Unjudged)
 	h.place.Leave()

@@ -1,10 +1,10 @@
 // Package resilience is the stage that gets an answer although targets fail. A call comes with its plan: the targets that
 // may answer it, in order. What is then done about failures stands in one place, New, and reads
 //
-//	fallback(retry(queue(breaker(timeout(ask)))))
+//	fallback(retry(remember(queue(breaker(trace(timeout(ask)))))))
 //
 // from the outside in: the next target when one cannot; the same target again when that may help; a place at a server on
-// this device; nothing at all to a target that is known to be away; and no longer than the rules allow. judge.go is the
+// this device (each try is remembered for who looks at the call later); nothing at all to a target that is known to be away; and no longer than the rules allow. judge.go is the
 // table that says of each error which of these may help.
 //
 // To add a kind of failure, add a row to causes and a case to judge. To add a policy, write a function from step to step
@@ -77,9 +77,10 @@ func DefaultRules() Rules {
 
 // Hooks are told what happens. Each may be nil, and must be quick.
 type Hooks struct {
-	Ask      func(r *llm.Request)                    // r.Target is about to be asked, for the first time or again
-	Retry    func(t llm.Target, cause string)        // t is about to be asked again
-	Fallback func(from, to llm.Target, cause string) // to answers in place of from; its Why says how
+	Ask      func(r *llm.Request)                     // r.Target is about to be asked, for the first time or again
+	Queued   func(t llm.Target, waited time.Duration) // a place at t was waited for, in vain or not
+	Retry    func(t llm.Target, cause string)         // t is about to be asked again
+	Fallback func(from, to llm.Target, cause string)  // to answers in place of from; its Why says how
 	Breaker  func(breaker.Change)
 }
 
@@ -94,13 +95,15 @@ type Options struct {
 
 // Nest is the stage.
 type Nest struct {
-	o     Options
-	rules atomic.Pointer[Rules]
-	serve func(ctx context.Context, c *call) (*llm.Reply, error)
+	o       Options
+	rules   atomic.Pointer[Rules]
+	serve   func(ctx context.Context, c *call) (*llm.Reply, error)
+	outages atomic.Pointer[[]Outage] // begun by hand; nil: none
 
 	mu      sync.RWMutex // guards what follows
 	targets map[key]*target
 	queues  map[string]*queue.Queue // by provider
+	most    int                     // calls at once that Squeeze allows; 0: as the rules say
 }
 
 type key struct{ provider, model string }
@@ -123,7 +126,7 @@ func New(o Options) *Nest {
 	}
 	n := &Nest{o: o, targets: map[key]*target{}, queues: map[string]*queue.Queue{}}
 	n.rules.Store(&o.Rules)
-	n.serve = fallback(retried(queued(guarded(bounded(ask)))))
+	n.serve = fallback(retried(remembered(queued(guarded(traced(bounded(ask)))))))
 	return n
 }
 
@@ -138,8 +141,29 @@ func (n *Nest) Set(r Rules) {
 		t.budget.Set(r.Budget)
 	}
 	for provider, q := range n.queues {
-		q.Set(r.queueOf(provider))
+		q.Set(n.queueRules(&r, provider))
 	}
+}
+
+// Squeeze lets no more than most calls at once into each server on this device, whatever the rules say; 0: as they say. Calls that
+// run go on.
+func (n *Nest) Squeeze(most int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.most = most
+	r := n.rules.Load()
+	for provider, q := range n.queues {
+		q.Set(n.queueRules(r, provider))
+	}
+}
+
+// queueRules needs the lock.
+func (n *Nest) queueRules(r *Rules, provider string) queue.Rules {
+	out := r.queueOf(provider)
+	if n.most > 0 && (out.Concurrent <= 0 || out.Concurrent > n.most) {
+		out.Concurrent = n.most
+	}
+	return out
 }
 
 func (r *Rules) queueOf(provider string) queue.Rules {
@@ -156,6 +180,7 @@ type call struct {
 	rules *Rules
 	plan  *Plan
 	at    *Candidate // that is asked now
+	again llm.Again  // why, where it is not the first to be asked, or not for the first time
 	alone bool       // Corral-Fallback: off
 	kept  *llm.Reply // the error answer of the only target asked so far
 	fails []failure
@@ -169,7 +194,7 @@ func (n *Nest) Handler() llm.Handler {
 // Serve gets an answer to r from one of p's targets. What changes something at a target (Manage, Upload) goes to the
 // first of them, once, whatever its breaker says: whoever asks for it is told what the target itself has to say.
 func (n *Nest) Serve(ctx context.Context, r *llm.Request, p *Plan) (*llm.Reply, error) {
-	c := &call{n: n, r: r, rules: n.rules.Load(), plan: p, alone: off(r.Header["Corral-Fallback"])}
+	c := &call{n: n, r: r, rules: n.rules.Load(), plan: p, alone: r.Alone()}
 	if t := r.Endpoint.Task; t == llm.Manage || t == llm.Upload {
 		return manage(ctx, c)
 	}
@@ -179,19 +204,18 @@ func (n *Nest) Serve(ctx context.Context, r *llm.Request, p *Plan) (*llm.Reply, 
 	return n.serve(ctx, c)
 }
 
-func off(v []string) bool { return len(v) > 0 && strings.EqualFold(strings.TrimSpace(v[0]), "off") }
-
 // may reports whether the call may go to x.
 func (c *call) may(x *Candidate) bool { return !c.plan.LocalOnly || x.OnDevice() }
 
 func manage(ctx context.Context, c *call) (*llm.Reply, error) {
 	for i := range c.plan.Candidates {
 		if x := &c.plan.Candidates[i]; c.may(x) {
-			c.r.Target = x.Target
-			if c.n.o.Hooks.Ask != nil {
-				c.n.o.Hooks.Ask(c.r)
+			c.at, c.r.Target = x, x.Target
+			o := remembered(traced(ask))(ctx, c, nil)
+			if o.err != nil {
+				return nil, o.err
 			}
-			return x.Handler.Serve(ctx, c.r)
+			return o.reply, nil
 		}
 	}
 	return nil, c.nowhere()
@@ -232,7 +256,7 @@ func (n *Nest) newTarget(k key, onDevice bool) *target {
 	t := &target{breaker: breaker.New(llm.Target{Provider: k.provider, Model: k.model}, rules.Breaker, n.o.Hooks.Breaker), budget: retry.NewBudget(rules.Budget)}
 	if onDevice {
 		if t.queue = n.queues[k.provider]; t.queue == nil {
-			t.queue = queue.New(rules.queueOf(k.provider))
+			t.queue = queue.New(n.queueRules(rules, k.provider))
 			n.queues[k.provider] = t.queue
 		}
 	}
@@ -253,6 +277,14 @@ func (n *Nest) Breaker(provider, model string) *breaker.Breaker {
 	return t.breaker
 }
 
+// Away reports whether a target is left alone at the moment, because it failed. model is the provider's own name for it.
+func (n *Nest) Away(provider, model string) bool {
+	n.mu.RLock()
+	t := n.targets[key{provider, model}]
+	n.mu.RUnlock()
+	return t != nil && t.breaker.Refuses(time.Now()) != nil
+}
+
 // Breakers are all targets that calls have gone to, by name.
 func (n *Nest) Breakers() []breaker.Snapshot {
 	n.mu.RLock()
@@ -265,6 +297,17 @@ func (n *Nest) Breakers() []breaker.Snapshot {
 		return strings.Compare(a.Target.Provider+"/"+a.Target.Model, b.Target.Provider+"/"+b.Target.Model)
 	})
 	return out
+}
+
+// Uses are the models that calls to a server on this device were for.
+func (n *Nest) Uses(provider string) []queue.Use {
+	n.mu.RLock()
+	q := n.queues[provider]
+	n.mu.RUnlock()
+	if q == nil {
+		return nil
+	}
+	return q.Uses()
 }
 
 // Queues are the queues of the servers on this device, by provider.

@@ -23,9 +23,10 @@ func fallback(next step) func(ctx context.Context, c *call) (*llm.Reply, error) 
 			if !c.may(x) {
 				continue
 			}
-			c.at, c.r.Target = x, x.Target
+			c.at, c.r.Target, c.again = x, x.Target, llm.Again{}
 			if len(c.fails) > 0 {
 				c.r.Target.Why = causes[c.fails[0].cause].route
+				c.again.Fallback = causes[c.fails[len(c.fails)-1].cause].word
 			}
 			o := next(ctx, c, c.n.target(x, c.r.Model))
 			if o.verdict == settled {
@@ -41,12 +42,12 @@ func fallback(next step) func(ctx context.Context, c *call) (*llm.Reply, error) 
 				break
 			}
 		}
-		if len(c.fails) == 0 {
-			return nil, c.nowhere()
-		}
 		if reply := c.lastResort(ctx); reply != nil {
 			c.drop()
 			return reply, nil
+		}
+		if len(c.fails) == 0 {
+			return nil, c.nowhere()
 		}
 		return c.failed()
 	}
@@ -66,7 +67,7 @@ func (c *call) settle(o *outcome) (*llm.Reply, error) {
 }
 
 func (c *call) fellBack() {
-	if f := c.n.o.Hooks.Fallback; f != nil {
+	if f := c.n.o.Hooks.Fallback; f != nil && len(c.fails) > 0 { // a plan may have no target at all
 		f(c.fails[0].target, c.r.Target, causes[c.fails[0].cause].word)
 	}
 }
@@ -114,7 +115,9 @@ func (c *call) lastResort(ctx context.Context) *llm.Reply {
 		case !last.Similar:
 			reply = sentence.Reply(c.r, last.Static)
 		case c.n.o.Similar != nil:
+			look := c.r.Mark("cache lookup")
 			if reply = c.n.o.Similar(ctx, c.r); reply != nil {
+				look.Note("corral.cache", "similar")
 				reply.Route = "similar"
 				if reply.Header == nil {
 					reply.Header = map[string][]string{}
@@ -123,10 +126,12 @@ func (c *call) lastResort(ctx context.Context) *llm.Reply {
 					reply.Header["Cache-Status"] = []string{"corral; hit; detail=similar"}
 				}
 			}
+			look.End(nil)
 		}
 		if reply == nil {
 			continue
 		}
+		c.r.LastResort = true
 		c.r.Target = llm.Target{Provider: reply.Provider, Model: reply.Model, Why: reply.Route}
 		c.fellBack()
 		return reply
@@ -163,6 +168,7 @@ func retried(next step) step {
 			if c.n.o.Hooks.Retry != nil {
 				c.n.o.Hooks.Retry(c.r.Target, causes[o.cause].word)
 			}
+			c.again = llm.Again{Resend: n, Retry: causes[o.cause].word}
 			again := next(ctx, c, t)
 			if again.unasked {
 				return o // the target's own words say more than that it was not asked again
@@ -170,6 +176,24 @@ func retried(next step) step {
 			o.discard()
 			o = again
 		}
+		return o
+	}
+}
+
+// remembered writes down what became of a try, for the call's journey.
+func remembered(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		r := c.r
+		began, queued := time.Since(r.Start), r.Queued
+		o := next(ctx, c, t)
+		x := llm.Try{Target: r.Target, Began: began, Queued: r.Queued - queued, Over: time.Since(r.Start), Cause: causes[o.cause].word, Status: o.status, Asked: !o.unasked}
+		switch {
+		case o.reply != nil:
+			x.Status = o.reply.Status
+		case x.Cause == "" && o.err != nil:
+			x.Cause = o.err.Code() // the caller left, or what is wrong with the call is wrong everywhere
+		}
+		r.Tried(x)
 		return o
 	}
 }
@@ -183,7 +207,20 @@ func queued(next step) step {
 		if refusal := t.breaker.Refuses(time.Now()); refusal != nil {
 			return c.refused(refusal) // not worth a wait
 		}
+		began := time.Now()
 		place, err := t.queue.Enter(ctx, c.ticket())
+		if err != nil || place.Waited() {
+			waited := time.Since(began)
+			c.r.Queued += waited
+			if c.n.o.Hooks.Queued != nil {
+				c.n.o.Hooks.Queued(c.r.Target, waited)
+			}
+		}
+		if c.r.Trace != nil && (err != nil || place.Waited()) {
+			step := c.r.Trace.Step("queue wait", began)
+			step.Note("corral.provider", c.r.Target.Provider)
+			step.End(errorOf(err))
+		}
 		if err != nil {
 			o := judgeError(llm.AsError(err))
 			o.unasked = true
@@ -283,6 +320,43 @@ func (c *call) refused(x *breaker.Refusal) outcome {
 	return o
 }
 
+// traced records an attempt in the call's trace, up to the end of its stream.
+func traced(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		if c.r.Trace == nil {
+			return next(ctx, c, t)
+		}
+		a := c.r.Trace.Attempt(c.r, c.again)
+		returned := false
+		defer func() {
+			if !returned {
+				a.End(llm.NoUsage, &llm.Error{Kind: llm.Internal, Message: "A stage panicked."})
+			}
+		}()
+		o := next(ctx, c, t)
+		returned = true
+		if o.reply == nil {
+			a.End(llm.NoUsage, o.err)
+			return o
+		}
+		a.Answered(o.reply)
+		if o.verdict == settled && o.reply.Stream {
+			o.hold().attempt = a
+		} else {
+			a.End(o.reply.Body.Usage(), nil)
+		}
+		return o
+	}
+}
+
+// errorOf is err, which is an *llm.Error or nil, as one.
+func errorOf(err error) *llm.Error {
+	if err == nil {
+		return nil
+	}
+	return llm.AsError(err)
+}
+
 // bounded gives an attempt so much time and no more.
 func bounded(next step) step {
 	return func(ctx context.Context, c *call, t *target) outcome {
@@ -318,6 +392,17 @@ func ask(ctx context.Context, c *call, _ *target) outcome {
 	if c.n.o.Hooks.Ask != nil {
 		c.n.o.Hooks.Ask(c.r)
 	}
-	reply, err := c.at.Handler.Serve(ctx, c.r)
+	c.r.Pass(llm.AskedLast)
+	if c.r.Passed[llm.Asked] == 0 {
+		c.r.Passed[llm.Asked] = c.r.Passed[llm.AskedLast]
+	}
+	var reply *llm.Reply
+	var err error
+	if o := c.n.outage(c.r.Target, c.r.Model); o != nil {
+		reply, err = o.fail(ctx, c.r)
+	} else {
+		reply, err = c.at.Handler.Serve(ctx, c.r)
+	}
+	c.r.Pass(llm.Answered)
 	return judge(c.r, reply, err)
 }

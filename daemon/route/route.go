@@ -32,7 +32,9 @@ type Table struct {
 	Default Target // for names that no entry of Models has; its Model is empty
 	Models  map[string]*Model
 	Away    func(model string) string // host that text for a model at Default goes to; empty: it stays on this device
-	Made    time.Time
+	// Choose finds a target that the operator names, whether or not an entry of Models has it; nil: nobody may choose.
+	Choose func(provider, model string) (Target, bool)
+	Made   time.Time
 
 	plans sync.Map // of planKey to *llm.Plan: made once for each name and endpoint that is asked for
 }
@@ -73,6 +75,12 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			}
 			return t.listed(ctx, r, reply)
 		}
+		if r.Chosen != "" {
+			if err := t.choose(r); err != nil {
+				return nil, err
+			}
+			return next.Serve(ctx, r)
+		}
 		if r.Endpoint.Task != llm.Manage { // which is about the server's own names
 			key.name = t.named(r.Model)
 		}
@@ -99,6 +107,9 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 		return next.Serve(ctx, r)
 	})
 }
+
+// Named is the config's name that model stands for; empty: none does.
+func (t *Table) Named(model string) string { return t.named(model) }
 
 // named is the config's name that model stands for; empty: none does. Clients of Ollama add :latest.
 func (t *Table) named(model string) string {

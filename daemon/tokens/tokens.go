@@ -1,5 +1,6 @@
 // Package tokens counts the tokens of a call whose target did not tell: most OpenAI-compatible servers report the usage of
-// a stream only when asked to, and a relay does not ask for what the caller did not.
+// a stream only when asked to, and a relay does not ask for what the caller did not. An answer that broke off, or that its
+// caller left, ends before its usage is told in any of the APIs, and has cost what it cost up to there.
 //
 // The count is that of OpenAI's o200k_base vocabulary, whatever the model; texts of ordinary English come out within a few
 // percent for other vocabularies too. That is why such counts are marked as estimated wherever they are shown. The
@@ -14,8 +15,6 @@ import (
 
 	"github.com/tidwall/gjson"
 	"github.com/tiktoken-go/tokenizer"
-
-	"corral/daemon/llm"
 )
 
 // maxText is how much of a text is really counted, in bytes (a megabyte takes 0.2 s); the rest is reckoned from it.
@@ -48,19 +47,6 @@ func (c *Counter) Text(s string) (int64, error) {
 	return int64(n), nil
 }
 
-// Usage counts what a call in OpenAI's dialect used, from the bytes of its body and of its streamed answer.
-func (c *Counter) Usage(body, events []byte) (llm.Usage, error) {
-	u := llm.NoUsage
-	var err error
-	if u.Input, err = c.Text(Prompt(body)); err != nil {
-		return llm.NoUsage, err
-	}
-	if u.Output, err = c.Text(Answer(events)); err != nil {
-		return llm.NoUsage, err
-	}
-	return u, nil
-}
-
 // Prompt is the text in a body: what stands in messages, prompt, input and instructions, without images.
 func Prompt(body []byte) string {
 	var b strings.Builder
@@ -78,7 +64,7 @@ func texts(b *strings.Builder, key string, v gjson.Result) {
 	switch {
 	case v.IsArray() || v.IsObject():
 		v.ForEach(func(k, v gjson.Result) bool {
-			if k.Str != "image_url" && k.Str != "data" && k.Str != "type" && k.Str != "role" && k.Str != "id" {
+			if k.Str != "image_url" && k.Str != "images" && k.Str != "data" && k.Str != "type" && k.Str != "role" && k.Str != "id" {
 				texts(b, k.Str, v)
 			}
 			return true
@@ -89,37 +75,69 @@ func texts(b *strings.Builder, key string, v gjson.Result) {
 	}
 }
 
-// Answer is the text of a streamed answer of chat completions, completions or responses.
-func Answer(events []byte) string {
+// Answer is the text of an answer in any of the APIs, or of as much of it as came: what a model wrote, thought and called.
+func Answer(answer []byte) string {
 	var b strings.Builder
-	for line := range bytes.Lines(events) {
-		data, ok := bytes.CutPrefix(line, []byte("data:"))
-		if !ok {
-			continue
+	if trimmed := bytes.TrimSpace(answer); len(trimmed) > 0 && trimmed[0] == '{' && gjson.ValidBytes(trimmed) {
+		said(&b, gjson.ParseBytes(trimmed)) // one object, which may be written over many lines
+		return b.String()
+	}
+	for line := range bytes.Lines(answer) {
+		if data, ok := bytes.CutPrefix(line, []byte("data:")); ok {
+			said(&b, gjson.ParseBytes(data))
+		} else if line[0] == '{' {
+			said(&b, gjson.ParseBytes(line))
 		}
-		v := gjson.ParseBytes(data)
-		if v.Get("delta").Type == gjson.String { // responses
-			b.WriteString(v.Get("delta").Str)
-			continue
-		}
-		v.Get("choices").ForEach(func(_, choice gjson.Result) bool {
-			b.WriteString(choice.Get("text").Str)
-			choice.Get("delta").ForEach(func(k, v gjson.Result) bool {
-				switch {
-				case k.Str == "role":
-				case v.Type == gjson.String:
-					b.WriteString(v.Str)
-				case k.Str == "tool_calls":
-					v.ForEach(func(_, call gjson.Result) bool {
-						b.WriteString(call.Get("function.name").Str)
-						b.WriteString(call.Get("function.arguments").Str)
-						return true
-					})
-				}
-				return true
-			})
-			return true
-		})
 	}
 	return b.String()
+}
+
+// said writes down what one event of a stream, or a whole answer, adds to the text. What an event says again is left out:
+// OpenAI's responses end with all of their text, and Anthropic's messages begin with an empty one.
+func said(b *strings.Builder, v gjson.Result) {
+	kind := v.Get("type").Str
+	again := strings.HasPrefix(kind, "response.") || kind == "message_start"
+	v.ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "delta": // OpenAI's responses have a text there, Anthropic's messages an object
+			if v.Type == gjson.String {
+				b.WriteString(v.Str)
+			} else {
+				words(b, v)
+			}
+		case "content_block":
+			words(b, v)
+		case "choices":
+			v.ForEach(func(_, choice gjson.Result) bool {
+				b.WriteString(choice.Get("text").Str)
+				words(b, choice.Get("delta"))
+				words(b, choice.Get("message"))
+				return true
+			})
+		case "message", "response", "thinking", "content", "output":
+			if !again {
+				words(b, v)
+			}
+		}
+		return true
+	})
+}
+
+// words writes down the texts in v, whatever they are called, but for those that no model wrote.
+func words(b *strings.Builder, v gjson.Result) {
+	if v.Type == gjson.String {
+		b.WriteString(v.Str)
+		return
+	}
+	if !v.IsArray() && !v.IsObject() {
+		return
+	}
+	v.ForEach(func(k, v gjson.Result) bool {
+		switch k.Str {
+		case "role", "type", "id", "call_id", "status", "signature", "stop_reason", "stop_sequence", "encrypted_content", "logprobs", "annotations":
+		default:
+			words(b, v)
+		}
+		return true
+	})
 }

@@ -20,6 +20,9 @@ type answer struct {
 	stop     stop
 	sequence string // that stopped it, where the target tells
 	usage    usage
+
+	thoughtIn string          // the member of OpenAI's messages in which its thoughts came, where that is not reasoning
+	context   json.RawMessage // of /api/generate, for the next call there
 }
 
 // stop is why an answer ended.
@@ -85,7 +88,14 @@ type usage struct {
 var noUsage = usage{input: -1, cached: -1, written: -1, output: -1, reasoning: -1}
 
 func (u usage) llm() llm.Usage {
-	return llm.Usage{Input: u.input, Output: u.output, Cached: u.cached, Reasoning: u.reasoning, Load: u.load, PromptEval: u.promptEval, Eval: u.eval}
+	return llm.Usage{Input: u.input, Output: u.output, Cached: u.cached, Written: u.written, Reasoning: u.reasoning, Load: u.load, PromptEval: u.promptEval, Eval: u.eval}
+}
+
+// told is what the target told about the answer, its end in OpenAI's words.
+func (a *answer) told() llm.Usage {
+	u := a.usage.llm()
+	u.Finish = [...]string{stopUnsaid: "", stopEnd: "stop", stopLength: "length", stopSequence: "stop", stopCall: "tool_calls", stopFilter: "content_filter"}[a.stop]
+	return u
 }
 
 // count is a count as told, 0 where it was not.

@@ -1,6 +1,9 @@
 package translate
 
-import "encoding/json"
+import (
+	"cmp"
+	"encoding/json"
+)
 
 // anthropicAnswer is a message (https://docs.anthropic.com/en/api/messages).
 type anthropicAnswer struct {
@@ -201,7 +204,7 @@ func (h *anthropicHearing) event(data []byte, f *flow) (bool, error) {
 	switch e.Type {
 	case "error":
 		fail, _ := failureInside(data)
-		return false, failure{message: firstOf(fail.message, "it did not say why."), kind: fail.kind}.err()
+		return false, failure{message: cmp.Or(fail.message, "it did not say why."), kind: fail.kind}.err()
 	case "message_start":
 		if e.Message == nil {
 			return false, badAnswer(nil, "its message_start holds no message")

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -368,7 +369,7 @@ func (c *chat) anthropicChoice() *anthropicChoice {
 		ch.Type, ch.Name = "tool", c.choice.name
 	}
 	if c.take("parallel_tool_calls") != nil { // it is kept only when false
-		ch.Type, ch.DisableParallelToolUse = firstOf(ch.Type, "auto"), true
+		ch.Type, ch.DisableParallelToolUse = cmp.Or(ch.Type, "auto"), true
 	}
 	if ch.Type == "" {
 		return nil

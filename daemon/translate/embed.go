@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -222,7 +223,7 @@ func (c *Call) answerEmbed(body []byte) ([]byte, llm.Usage, error) {
 	if len(v.all) != len(c.embed.texts) {
 		return nil, llm.NoUsage, badAnswer(nil, "it holds %d vectors for %d texts", len(v.all), len(c.embed.texts))
 	}
-	v.model = firstOf(v.model, c.embed.model)
+	v.model = cmp.Or(v.model, c.embed.model)
 	b, err := c.from.embed.encode(c.embed, v)
 	if err != nil {
 		return nil, llm.NoUsage, err

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"net/http"
 	"unicode/utf8"
@@ -20,7 +21,7 @@ type failure struct {
 
 // err is for a failure that came inside an answer that had begun well.
 func (f failure) err() *llm.Error {
-	return llm.Errorf(llm.TargetRefused, "read answer", errors.New(firstOf(f.code, f.kind, "no code")), "The model server failed: %s", f.message)
+	return llm.Errorf(llm.TargetRefused, "read answer", errors.New(cmp.Or(f.code, f.kind, "no code")), "The model server failed: %s", f.message)
 }
 
 // maxMessage bounds what of a target's own words is passed on.
@@ -37,7 +38,7 @@ func failureOf(status int, body []byte) failure {
 		}
 		f = failureIn(v.Get("error"))
 		if f.message == "" {
-			f.message = firstOf(v.Get("message").Str, v.Get("detail").Str)
+			f.message = cmp.Or(v.Get("message").Str, v.Get("detail").Str)
 		}
 	}
 	if f.message == "" {
@@ -50,7 +51,7 @@ func failureOf(status int, body []byte) failure {
 func failureIn(e gjson.Result) failure {
 	f := failure{message: e.Str}
 	if e.IsObject() {
-		f = failure{message: e.Get("message").Str, kind: firstOf(e.Get("type").Str, e.Get("status").Str), code: e.Get("code").Str}
+		f = failure{message: e.Get("message").Str, kind: cmp.Or(e.Get("type").Str, e.Get("status").Str), code: e.Get("code").Str}
 	}
 	f.message = clip(f.message, maxMessage)
 	f.kind, f.code = clip(f.kind, 128), clip(f.code, 128)
@@ -84,15 +85,6 @@ func clip(s string, n int) string {
 	return s[:n]
 }
 
-func firstOf(s ...string) string {
-	for _, x := range s {
-		if x != "" {
-			return x
-		}
-	}
-	return ""
-}
-
 func ollamaFailure(_ int, f failure) []byte {
 	return marshal(struct {
 		Error string `json:"error"`
@@ -122,7 +114,7 @@ func openaiFailure(status int, f failure) []byte {
 	default:
 		v.Error.Type = "invalid_request_error"
 	}
-	if code := firstOf(f.code, f.kind); code != "" {
+	if code := cmp.Or(f.code, f.kind); code != "" {
 		v.Error.Code = &code
 	}
 	return marshal(v)

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 
@@ -118,7 +119,7 @@ func (h *geminiHearing) piece(data []byte, f *flow) error {
 		return err
 	}
 	a := &f.answer
-	a.id, a.model = firstOf(a.id, o.ResponseID), firstOf(a.model, o.ModelVersion)
+	a.id, a.model = cmp.Or(a.id, o.ResponseID), cmp.Or(a.model, o.ModelVersion)
 	o.UsageMetadata.hear(&a.usage)
 	if len(o.Candidates) == 0 {
 		if o.PromptFeedback != nil && o.PromptFeedback.BlockReason != "" {

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/json"
 	"mime"
 	"path"
@@ -197,7 +198,7 @@ func (c *chat) toGemini(m *message, r *geminiRequest) error {
 			}
 			g := geminiPart{FunctionCall: &geminiCall{Name: p.name, Args: args}}
 			if !signed { // of calls at the same time only the first one is signed
-				g.ThoughtSignature, signed, signature = firstOf(signature, unsigned), true, ""
+				g.ThoughtSignature, signed, signature = cmp.Or(signature, unsigned), true, ""
 			}
 			parts = append(parts, g)
 		case aResult:

@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -26,6 +27,7 @@ type ollamaGenerated struct {
 	DoneReason string    `json:"done_reason,omitempty"`
 	Logprobs   []logprob `json:"logprobs,omitempty"`
 	ollamaCounts
+	Context json.RawMessage `json:"context,omitempty"` // of the last line
 }
 
 // ollamaCounts are the figures of the last line; durations are in ns.
@@ -122,7 +124,7 @@ func (p *part) toOllamaCall(index int) (ollamaCall, error) {
 }
 
 func wholeOllamaChat(c *Call, a *answer) ([]byte, error) {
-	o := ollamaAnswer{Model: a.model, CreatedAt: a.created, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: toOllamaCounts(a.usage, 0)}
+	o := ollamaAnswer{Model: a.model, CreatedAt: a.created, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: toOllamaCounts(a.usage, c.total)}
 	o.Message = ollamaMessage{Role: "assistant", Content: joined(a.parts, aText, "") + joined(a.parts, aRefusal, ""), Thinking: joined(a.parts, aThought, "\n")}
 	for i := range a.parts {
 		if p := &a.parts[i]; p.kind == aCall {
@@ -143,7 +145,7 @@ func wholeOllamaGenerate(c *Call, a *answer) ([]byte, error) {
 	if has(a.parts, aCall) {
 		return nil, badAnswer(nil, "it calls a tool, and none was offered")
 	}
-	o := ollamaGenerated{Model: a.model, CreatedAt: a.created, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: toOllamaCounts(a.usage, 0)}
+	o := ollamaGenerated{Model: a.model, CreatedAt: a.created, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: toOllamaCounts(a.usage, c.total), Context: a.context}
 	o.Response, o.Thinking = joined(a.parts, aText, "")+joined(a.parts, aRefusal, ""), joined(a.parts, aThought, "\n")
 	if c.asked.logprobs {
 		o.Logprobs = toOllamaLogprobs(a.probs())
@@ -173,7 +175,7 @@ func (h *ollamaHearing) event(data []byte, f *flow) (bool, error) {
 		return false, badAnswer(err, "a line of it is not the JSON that its API promises")
 	}
 	a := &f.answer
-	a.model = firstOf(a.model, o.Model)
+	a.model = cmp.Or(a.model, o.Model)
 	if a.created.IsZero() {
 		a.created = o.CreatedAt
 	}
@@ -268,9 +270,9 @@ func (s *ollamaSpeech) close(a *answer, i int) error {
 
 func (s *ollamaSpeech) finish(a *answer) {
 	now := s.call.now().UTC()
-	n := toOllamaCounts(a.usage, now.Sub(s.began))
+	n := toOllamaCounts(a.usage, max(s.call.total, now.Sub(s.began)))
 	if s.generate {
-		s.o.line(ollamaGenerated{Model: a.model, CreatedAt: now, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: n})
+		s.o.line(ollamaGenerated{Model: a.model, CreatedAt: now, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: n, Context: a.context})
 		return
 	}
 	s.o.line(ollamaAnswer{Model: a.model, CreatedAt: now, Message: ollamaMessage{Role: "assistant"}, Done: true, DoneReason: ollamaDone(a.stop), ollamaCounts: n})

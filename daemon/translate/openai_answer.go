@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"time"
 )
@@ -213,7 +214,7 @@ func heardOpenAI(body []byte, a *answer) error {
 		a.created = time.Unix(o.Created, 0).UTC()
 	}
 	ch, m := o.Choices[0], o.Choices[0].Message
-	if t := firstOf(m.Reasoning, m.ReasoningContent); t != "" {
+	if t := cmp.Or(m.Reasoning, m.ReasoningContent); t != "" {
 		a.parts = append(a.parts, part{kind: aThought, text: t})
 	}
 	if t := m.text(); t != "" {
@@ -242,6 +243,9 @@ func heardOpenAI(body []byte, a *answer) error {
 func wholeOpenAI(c *Call, a *answer) ([]byte, error) {
 	reason := openaiStop(a.stop)
 	m := &openaiSaid{Role: "assistant", Refusal: openaiRefusal{joined(a.parts, aRefusal, ""), true}, Reasoning: joined(a.parts, aThought, "\n")}
+	if a.thoughtIn == "reasoning_content" {
+		m.Reasoning, m.ReasoningContent = "", m.Reasoning
+	}
 	if has(a.parts, aText) || !has(a.parts, aCall) && m.Refusal.text == "" {
 		m.Content = textOf[openaiPart](joined(a.parts, aText, ""))
 	} else {

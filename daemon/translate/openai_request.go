@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -262,7 +263,7 @@ func (c *chat) openaiChoice(raw json.RawMessage) error {
 	case "required":
 		c.choice.mode = chooseAny
 	case "function":
-		c.choice.mode, c.choice.name = chooseNamed, firstOf(v.Function.Name, v.Name)
+		c.choice.mode, c.choice.name = chooseNamed, cmp.Or(v.Function.Name, v.Name)
 		if c.choice.name == "" {
 			return invalid("tool_choice", "tool_choice names no function.")
 		}
@@ -293,7 +294,7 @@ func (c *chat) allowed(mode string, tools json.RawMessage) error {
 	var kept []tool
 	for _, t := range c.tools {
 		for _, a := range list {
-			if firstOf(a.Function.Name, a.Name) == t.name {
+			if cmp.Or(a.Function.Name, a.Name) == t.name {
 				kept = append(kept, t)
 				break
 			}
@@ -321,7 +322,7 @@ func (c *chat) openaiMessage(m *openaiMessage, at string) error {
 		c.messages = append(c.messages, message{user, parts})
 	case "assistant":
 		var all []part
-		if t := firstOf(m.Reasoning, m.ReasoningContent); t != "" {
+		if t := cmp.Or(m.Reasoning, m.ReasoningContent); t != "" {
 			all = append(all, part{kind: aThought, text: t, field: at + ".reasoning"})
 		}
 		all = append(all, parts...)
@@ -425,7 +426,7 @@ func encodeOpenAI(c *chat, to Target) ([]byte, error) {
 	case formatJSON:
 		r.ResponseFormat = &openaiFormat{Type: "json_object"}
 	case formatSchema:
-		r.ResponseFormat = &openaiFormat{Type: "json_schema", JSONSchema: &openaiSchema{firstOf(c.format.name, "answer"), c.format.about, c.format.schema, c.format.strict}}
+		r.ResponseFormat = &openaiFormat{Type: "json_schema", JSONSchema: &openaiSchema{cmp.Or(c.format.name, "answer"), c.format.about, c.format.schema, c.format.strict}}
 	}
 	for _, t := range c.tools {
 		r.Tools = append(r.Tools, openaiTool{"function", &openaiDefinition{t.name, t.description, t.schema, t.strict}})
@@ -469,7 +470,7 @@ func (c *chat) toOpenAI(m *message, to Target) (out []openaiMessage) {
 		}
 		for _, p := range m.parts {
 			if p.kind == aCall {
-				o.ToolCalls = append(o.ToolCalls, openaiCall{ID: p.id, Type: "function", Function: openaiFunction{p.name, firstOf(p.text, "{}")}})
+				o.ToolCalls = append(o.ToolCalls, openaiCall{ID: p.id, Type: "function", Function: openaiFunction{p.name, cmp.Or(p.text, "{}")}})
 			}
 		}
 		if o.Content == nil && o.ToolCalls == nil && o.Refusal == "" {

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 )
 
@@ -24,7 +25,7 @@ func (h *openaiHearing) event(data []byte, f *flow) (bool, error) {
 		return false, err
 	}
 	a := &f.answer
-	a.id, a.model = firstOf(a.id, o.ID), firstOf(a.model, o.Model)
+	a.id, a.model = cmp.Or(a.id, o.ID), cmp.Or(a.model, o.Model)
 	if a.created.IsZero() && o.Created > 0 {
 		a.created = time.Unix(o.Created, 0).UTC()
 	}
@@ -55,7 +56,7 @@ func (h *openaiHearing) choice(ch *openaiAnChoice, f *flow) error {
 		return nil
 	}
 	f.start()
-	if err := f.say(aThought, firstOf(d.Reasoning, d.ReasoningContent), nil); err != nil {
+	if err := f.say(aThought, cmp.Or(d.Reasoning, d.ReasoningContent), nil); err != nil {
 		return err
 	}
 	if err := f.say(aText, d.text(), ch.Logprobs.heard()); err != nil {
@@ -127,7 +128,11 @@ func (s *openaiSpeech) piece(a *answer, i int, text string, probs []logprob) {
 	case aText:
 		s.delta(&openaiSaid{Content: textOf[openaiPart](text)}, probs, nil)
 	case aThought:
-		s.delta(&openaiSaid{Reasoning: text}, probs, nil)
+		d := &openaiSaid{Reasoning: text}
+		if a.thoughtIn == "reasoning_content" {
+			d = &openaiSaid{ReasoningContent: text}
+		}
+		s.delta(d, probs, nil)
 	case aRefusal:
 		s.delta(&openaiSaid{Refusal: openaiRefusal{text: text}}, nil, nil)
 	case aCall:

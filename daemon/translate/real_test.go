@@ -2,6 +2,7 @@ package translate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -90,7 +91,7 @@ func gistOf(t *testing.T, endpoint, body string) gist {
 			name = ""
 			continue
 		}
-		kind := firstOf(name, gjson.Get(line, "object").Str, "line")
+		kind := cmp.Or(name, gjson.Get(line, "object").Str, "line")
 		if line == "[DONE]" {
 			kind = line
 		}
@@ -343,7 +344,7 @@ func TestRealOllama(t *testing.T) {
 				status, b := post(t, s.URL+path, []byte(body))
 				for _, api := range []API{Ollama, OpenAI, Anthropic} {
 					got, text := through(t, s, ep, Target{API: api}, body)
-					message := func(s string) string { return firstOf(gjson.Get(s, "error.message").Str, gjson.Get(s, "error").Str) }
+					message := func(s string) string { return cmp.Or(gjson.Get(s, "error.message").Str, gjson.Get(s, "error").Str) }
 					if got != status || message(text) != message(string(b)) || message(text) == "" {
 						t.Errorf("%s through %s: %d %s, want %d %s", ep, api, got, text, status, b)
 					}

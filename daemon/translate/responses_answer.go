@@ -1,6 +1,7 @@
 package translate
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 )
@@ -92,7 +93,7 @@ func responsesHead(c *Call, a *answer) responsesAnswer {
 	o := responsesAnswer{ID: "resp_" + bare(a.id), Object: "response", CreatedAt: a.created.Unix(), Status: "in_progress", Model: a.model,
 		Instructions: r.Instructions, MaxOutputTokens: json.RawMessage(r.MaxOutputTokens), Metadata: r.Metadata, Output: []responsesItem{},
 		ParallelToolCalls: !isFalse(r.ParallelToolCalls), Temperature: json.RawMessage(r.Temperature), ToolChoice: r.ToolChoice, Tools: r.Tools,
-		TopP: json.RawMessage(r.TopP), Truncation: firstOf(r.Truncation, "disabled"), User: r.User}
+		TopP: json.RawMessage(r.TopP), Truncation: cmp.Or(r.Truncation, "disabled"), User: r.User}
 	for _, v := range []*json.RawMessage{&o.MaxOutputTokens, &o.Temperature, &o.TopP, &o.User} {
 		if len(*v) == 0 {
 			*v = json.RawMessage("null")

@@ -16,7 +16,7 @@ import (
 	"corral/testkit"
 )
 
-// TestOfficialClients has the official clients read translated streams: they must come to the end of each, and to the same
+// TestOfficialClients has the official clients read translated and replayed streams: they must come to the end of each, and to the same
 // answer that is told when it is not streamed. And nothing that they send may be unknown here.
 func TestOfficialClients(t *testing.T) {
 	node, err := exec.LookPath("node")
@@ -41,7 +41,8 @@ func TestOfficialClients(t *testing.T) {
 	var models []string
 	for _, api := range apis {
 		for _, name := range []string{"text", "calls", "thinking", "length"} {
-			models = append(models, strings.ToLower(api.String())+"/"+name)
+			model := strings.ToLower(api.String()) + "/" + name
+			models = append(models, model, "replayed/"+model)
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), node, append([]string{"testdata/clients.mjs"}, models...)...)
@@ -52,7 +53,7 @@ func TestOfficialClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	if want := len(models)*5 - len(apis); len(lines) != want {
+	if want := len(models)*5 - 2*len(apis); len(lines) != want {
 		t.Errorf("%d answers, want %d", len(lines), want)
 	}
 	for _, line := range lines {
@@ -83,6 +84,7 @@ func TestOfficialClients(t *testing.T) {
 
 // heardAPI is the API and the file that the name of a model stands for.
 func heardAPI(model string) (API, string) {
+	model = strings.TrimPrefix(model, "replayed/")
 	for _, api := range apis {
 		if name := strings.ToLower(api.String()); strings.HasPrefix(model, name+"/") {
 			ext := ".sse"
@@ -95,7 +97,7 @@ func heardAPI(model string) (API, string) {
 	return 0, ""
 }
 
-// serveHeard answers as the target that the model's name tells, translated.
+// serveHeard answers as the target that the model's name tells, translated; or replayed, from the answer that is not streamed.
 func serveHeard(t *testing.T, w http.ResponseWriter, r *http.Request, ep string) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -106,6 +108,15 @@ func serveHeard(t *testing.T, w http.ResponseWriter, r *http.Request, ep string)
 	c, err := Request(endpoints[ep], body, Target{API: api})
 	if err != nil {
 		t.Error(err)
+		return
+	}
+	if model := gjson.GetBytes(body, "model").Str; strings.HasPrefix(model, "replayed/") {
+		told, _, err := Replay(Kept{endpoints[ep], false, []byte(wholeHeard(t, ep, model))}, endpoints[ep], body, true)
+		if err != nil {
+			t.Errorf("%s: %v", model, err)
+		}
+		w.Header().Set("Content-Type", c.ContentType(true))
+		w.Write(told)
 		return
 	}
 	if len(c.Warnings) > 0 && ep != "completions" {

@@ -84,7 +84,7 @@ func (s *Stream) Last() bool { return s.ended }
 func (s *Stream) Content() bool { return s.flow.content }
 
 // Usage is what the target told of it so far.
-func (s *Stream) Usage() llm.Usage { return s.flow.answer.usage.llm() }
+func (s *Stream) Usage() llm.Usage { return s.flow.answer.told() }
 
 // Close lets go of what was kept. What Next returned is no longer valid.
 func (s *Stream) Close() {

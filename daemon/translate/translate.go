@@ -18,6 +18,9 @@
 //	else { b, usage, err := call.Answer(res.Status, all) }         // errors of the target come in the caller's shape too
 //	// the Content-Type is call.ContentType(streamed), and call.Warning() is a Warning header.
 //
+// For the cache, canonical.go says which calls ask the same, whatever their API, and replay.go tells an answer again in
+// another form: whole or streamed, and in another API.
+//
 // The surprise: a failure that a target tells of in the middle of its stream is returned by Next as an *llm.Error. It is
 // the gateway that writes errors into streams, in one place for all (dialect.ErrorEvent).
 package translate
@@ -81,6 +84,7 @@ type Call struct {
 	embed *embedding
 	now   func() time.Time
 	newID func() string
+	total time.Duration // that an answer took which is told again; 0: it is measured
 }
 
 // Can reports whether a call of ep can be taken to a target that speaks to.
@@ -196,7 +200,7 @@ func (c *Call) Answer(status int, body []byte) ([]byte, llm.Usage, error) {
 	if err != nil {
 		return nil, llm.NoUsage, err
 	}
-	return b, a.usage.llm(), nil
+	return b, a.told(), nil
 }
 
 // settle fills in what the target did not say.

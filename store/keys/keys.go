@@ -267,6 +267,14 @@ func (s *Set) Lookup(secret string) (Key, bool) {
 	return e.Key, true
 }
 
+// Name is the name of the key with this id, a revoked one too; empty: there is none.
+func (s *Set) Name(id string) string {
+	if e := s.index.Load().byID[id]; e != nil {
+		return e.Key.Name
+	}
+	return ""
+}
+
 // List returns all keys, revoked ones too, oldest first.
 func (s *Set) List() []Key {
 	ix := s.index.Load()

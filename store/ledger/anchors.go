@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (l *Ledger) publish() {
 				if s.Error == "" {
 					l.opts.Log.Error("anchor a tree head", "anchor", a.Name(), "size", head.Size, "err", err)
 				}
-				s.Error = err.Error()
+				s.Error = strings.ReplaceAll(err.Error(), "\n", "; ") // of several attempts each has a line
 			} else {
 				s.Size, s.Time, s.Error = head.Size, head.Time, ""
 			}

@@ -188,7 +188,7 @@ func (l *Ledger) seal(e *record.Entry, p *pending) error {
 	row := &p.Row
 	*row = record.Row{
 		Kind: e.Kind, Time: e.Time, Flags: e.Flags, Status: e.Status, Tokens: e.Tokens, Cost: e.Cost, Baseline: e.Baseline,
-		Duration: e.Duration, FirstToken: e.FirstToken,
+		Duration: e.Duration, FirstToken: e.FirstToken, Verdict: e.Verdict,
 	}
 	row.Round()
 	if e.RequestID != "" {

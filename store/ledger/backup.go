@@ -104,7 +104,8 @@ type Restored struct {
 
 // Restore puts a backup in place of what the data folder holds; no process may have it open. It says so in the restored ledger and to
 // the anchors. Keys that were destroyed since the backup was made stay destroyed when the folder still has its key file: what was
-// erased does not come back. check is that of store.Options; opts are those of Open.
+// erased does not come back. check is that of store.Options; opts are those of Open. A restore that fails changes nothing: a folder with a
+// backup that cannot be used, since it needs another top key, say, could not be opened at the next start either.
 func Restore(ctx context.Context, dir string, r io.Reader, check func(string, bool) error, opts Options) (Restored, error) {
 	done, err := restore(ctx, dir, r, check, opts)
 	if err != nil {
@@ -132,22 +133,34 @@ func restore(ctx context.Context, dir string, r io.Reader, check func(string, bo
 		return done, err
 	}
 	rekeyed := salvage(dir)
+	var undo []func() error
+	defer func() { // after the ledger is closed
+		if err != nil {
+			for _, f := range slices.Backward(undo) {
+				err = errors.Join(err, f())
+			}
+			done = Restored{}
+		}
+	}()
 	kept, err := store.RestoreFile(dir, db, check)
 	if err != nil {
 		return done, err
 	}
+	undo = append(undo, putBack(filepath.Join(dir, store.FileName), kept))
 	if kept != "" {
 		done.Kept = append(done.Kept, kept)
 	}
 	path := filepath.Join(dir, vault.FileName)
 	if !vault.SameKeys(path, keys) {
+		kept := ""
 		if _, err := os.Stat(path); err == nil {
-			kept := store.Aside(path, "before-restore")
+			kept = store.Aside(path, "before-restore")
 			if err := os.Rename(path, kept); err != nil {
 				return done, err
 			}
 			done.Kept = append(done.Kept, kept)
 		}
+		undo = append(undo, putBack(path, kept))
 		if err := os.WriteFile(path, keys, 0o600); err != nil {
 			return done, err
 		}
@@ -163,6 +176,19 @@ func restore(ctx context.Context, dir string, r io.Reader, check func(string, bo
 	}
 	defer func() { err = errors.Join(err, l.Close(ctx)) }()
 	return done, l.afterRestore(ctx, &done, rekeyed)
+}
+
+// putBack gives path the file again that was there before and is called kept now, or none where there was none.
+func putBack(path, kept string) func() error {
+	return func() error {
+		if kept != "" {
+			return os.Rename(kept, path)
+		}
+		if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
 }
 
 func unpack(r io.Reader, db io.Writer) (keys []byte, m Manifest, err error) {

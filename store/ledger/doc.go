@@ -15,7 +15,8 @@
 //	├── rekeyed   seq(8) -> wrapped entry key, where a neighbour was erased
 //	├── erasing   "now" -> the erasure that is under way, until it is done
 //	├── hours     usage sums (package usage)
-//	└── days      likewise
+//	├── days      likewise
+//	└── minutes   what service levels are read from (package usage)
 //
 // One goroutine writes. Append hands an entry over and returns; AppendStrict returns when it is on disk. To carry a new fact about
 // a call, add it to record.Entry.

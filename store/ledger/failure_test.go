@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"corral/store/ledger"
 	"corral/store/ledger/ledgertest"
 	"corral/store/ledger/usage"
+	"corral/store/storetest"
 )
 
 var errDisk = errors.New("input/output error")
@@ -198,7 +200,7 @@ func TestBackupAndRestore(t *testing.T) {
 	if _, err := l.Erase(ctx(t), ledger.Who{User: "user1"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), childCheck(t), ledgertest.Options(dir)); !errors.Is(err, store.ErrInUse) {
+	if _, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), storetest.Check(t), ledgertest.Options(dir)); !errors.Is(err, store.ErrInUse) {
 		t.Errorf("restoring under a running ledger: %v", err)
 	}
 	if err := l.RotateKey(ctx(t)); err != nil { // backups from before still have to come back
@@ -211,11 +213,11 @@ func TestBackupAndRestore(t *testing.T) {
 		"edited": func(b []byte) []byte { b = bytes.Clone(b); b[len(b)/2] ^= 1; return b },
 		"empty":  func([]byte) []byte { return nil },
 	} {
-		if _, err := ledger.Restore(ctx(t), dir, bytes.NewReader(spoil(backup.Bytes())), childCheck(t), ledgertest.Options(dir)); err == nil {
+		if _, err := ledger.Restore(ctx(t), dir, bytes.NewReader(spoil(backup.Bytes())), storetest.Check(t), ledgertest.Options(dir)); err == nil {
 			t.Errorf("%s: restored", name)
 		}
 	}
-	back, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), childCheck(t), ledgertest.Options(dir))
+	back, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), storetest.Check(t), ledgertest.Options(dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,10 +255,42 @@ func TestBackupAndRestore(t *testing.T) {
 	if _, err := l.Backup(ctx(t), &second); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.Restore(ctx(t), other, &second, childCheck(t), ledgertest.Options(other)); err != nil {
+	if _, err := ledger.Restore(ctx(t), other, &second, storetest.Check(t), ledgertest.Options(other)); err != nil {
 		t.Fatal(err)
 	}
 	sound(t, ledgertest.Open(t, other, nil))
+}
+
+// A backup of a ledger whose top key is not here cannot be used; the folder is then what it was, and opens.
+func TestARestoreThatFailsChangesNothing(t *testing.T) {
+	another, closeAnother := ledgertest.OpenWith(t, t.TempDir(), storeOptions(), nil)
+	appendCalls(t, another, 0, 5)
+	var backup bytes.Buffer
+	if _, err := another.Backup(ctx(t), &backup); err != nil {
+		t.Fatal(err)
+	}
+	closeAnother()
+	dir := t.TempDir()
+	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), nil)
+	appendCalls(t, l, 0, 3)
+	closeAll()
+	for _, dir := range []string{dir, t.TempDir()} {
+		before := files(t, dir)
+		done, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), storetest.Check(t), ledgertest.Options(dir))
+		if err == nil || len(done.Kept) > 0 || done.Entries > 0 {
+			t.Errorf("restored: %+v", done)
+		}
+		for name, b := range files(t, dir) {
+			if was, ok := before[name]; !ok && strings.HasPrefix(name, "corral.") || ok && was != b {
+				t.Errorf("%s is not what it was", name)
+			}
+		}
+	}
+	l = ledgertest.Open(t, dir, nil)
+	if n := len(all(t, l, ledger.Filter{Calls: true})); n != 3 {
+		t.Errorf("%d calls", n)
+	}
+	sound(t, l)
 }
 
 func TestABackupAfterAnErasureDoesNotGiveTheTextBack(t *testing.T) {
@@ -281,7 +315,7 @@ func TestABackupAfterAnErasureDoesNotGiveTheTextBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := ledger.Restore(ctx(t), other, &backup, childCheck(t), ledgertest.Options(other)); err != nil {
+	if _, err := ledger.Restore(ctx(t), other, &backup, storetest.Check(t), ledgertest.Options(other)); err != nil {
 		t.Fatal(err)
 	}
 	l = ledgertest.Open(t, other, nil)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,50 +12,14 @@ import (
 	"corral/store"
 	"corral/store/ledger"
 	"corral/store/ledger/ledgertest"
+	"corral/store/storetest"
 )
 
-// smallDisk mounts 12 MB of memory as a disk. Without the right to mount, the test is skipped, unless CORRAL_TEST_STRICT forbids that.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=12m,mode=0700"); err != nil {
-		if os.Getenv("CORRAL_TEST_STRICT") == "1" {
-			t.Fatalf("mount a small disk: %v", err)
-		}
-		t.Skipf("mount a small disk: %v (needs root)", err)
-	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// ballast fills the disk to the last byte.
-func ballast(t *testing.T, dir string) (path string) {
-	t.Helper()
-	path = filepath.Join(dir, "ballast")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = f.Close() }()
-	for block := make([]byte, 64<<10); len(block) > 0; block = block[:len(block)/2] {
-		for {
-			if _, err := f.Write(block); err != nil {
-				break
-			}
-		}
-	}
-	return path
-}
-
 func TestAFullDiskRefusesAndRecovers(t *testing.T) {
-	dir := smallDisk(t)
+	dir := storetest.SmallDisk(t, 12<<20)
 	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), keepContent)
 	appendCalls(t, l, 0, 50)
-	full := ballast(t, dir)
+	full := storetest.Fill(t, dir)
 	written := 50
 	var err error
 	for n := 50; n < 100_000; n++ { // the file still has free pages
@@ -94,11 +57,11 @@ func TestAFullDiskRefusesAndRecovers(t *testing.T) {
 }
 
 func TestAFullDiskGoesOnWithAGap(t *testing.T) {
-	dir := smallDisk(t)
+	dir := storetest.SmallDisk(t, 12<<20)
 	l, closeAll := ledgertest.OpenWith(t, dir, store.Options{}, func(o *ledger.Options) {
 		o.KeepContent, o.OnFailure, o.Queue = true, ledger.Continue, 100
 	})
-	full := ballast(t, dir)
+	full := storetest.Fill(t, dir)
 	const calls = 3000
 	for n := range calls {
 		e := ledgertest.Call(n)
@@ -126,8 +89,8 @@ func TestAFullDiskGoesOnWithAGap(t *testing.T) {
 }
 
 func TestADiskThatIsFullAtTheStartSaysSo(t *testing.T) {
-	dir := smallDisk(t)
-	full := ballast(t, dir)
+	dir := storetest.SmallDisk(t, 12<<20)
+	full := storetest.Fill(t, dir)
 	db, err := store.Open(dir, store.Options{})
 	if err == nil {
 		_, err = ledger.Open(db, ledgertest.Options(dir))
@@ -148,7 +111,7 @@ func TestADiskThatIsFullAtTheStartSaysSo(t *testing.T) {
 func TestADiskThatMayOnlyBeReadAtTheStart(t *testing.T) {
 	for name, policy := range map[string]ledger.OnFailure{"refuse": ledger.Refuse, "continue": ledger.Continue} {
 		t.Run(name, func(t *testing.T) {
-			dir := smallDisk(t)
+			dir := storetest.SmallDisk(t, 12<<20)
 			l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), nil)
 			appendCalls(t, l, 0, 10)
 			closeAll()

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -63,4 +65,15 @@ func (p Places) choose(name, file, kind string) (vault.Source, error) {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// Secret is a key for purpose, which only whoever has this ledger's own keys can derive (HKDF, RFC 5869).
+func (l *Ledger) Secret(purpose string) (secret [32]byte) {
+	mac := l.vault.MAC()
+	key, err := hkdf.Key(sha256.New, mac[:], nil, "corral "+purpose, len(secret))
+	if err != nil {
+		panic(err) // only for lengths that SHA-256 cannot give
+	}
+	copy(secret[:], key)
+	return secret
 }

@@ -19,6 +19,7 @@ import (
 	"corral/store/ledger/ledgertest"
 	"corral/store/ledger/record"
 	"corral/store/ledger/usage"
+	"corral/store/storetest"
 )
 
 // childMain writes entries as fast as it can, tells each one on stdout once it is on disk, and is killed by its parent.
@@ -241,7 +242,7 @@ func TestASecondProcessIsToldWhoHasTheLedger(t *testing.T) {
 		t.Fatalf("%q, %v", line, err)
 	}
 	start := time.Now()
-	_, err = store.Open(dir, store.Options{Check: childCheck(t)})
+	_, err = store.Open(dir, store.Options{Check: storetest.Check(t)})
 	if took := time.Since(start); took > time.Second {
 		t.Errorf("it took %s", took)
 	}
@@ -263,7 +264,7 @@ func TestADamagedLedgerIsBegunAnewAndSaysSo(t *testing.T) {
 	if err := os.WriteFile(path, raw[:20_000], 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, closeAll = ledgertest.OpenWith(t, dir, store.Options{Check: childCheck(t)}, nil)
+	l, closeAll = ledgertest.OpenWith(t, dir, store.Options{Check: storetest.Check(t)}, nil)
 	appendCalls(t, l, 0, 10)
 	v := sound(t, l)
 	if len(v.Earlier) != 1 || !strings.Contains(v.Earlier[0], "201 entries") {
@@ -293,11 +294,11 @@ func TestABackupComesBackAfterDamage(t *testing.T) {
 		if err := os.Truncate(path, 20_000); err != nil {
 			t.Fatal(err)
 		}
-		l, closeAll = ledgertest.OpenWith(t, dir, store.Options{Check: childCheck(t)}, nil)
+		l, closeAll = ledgertest.OpenWith(t, dir, store.Options{Check: storetest.Check(t)}, nil)
 		before = append(before, sound(t, l).Origin)
 		appendCalls(t, l, 0, 10)
 		closeAll()
-		back, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), childCheck(t), ledgertest.Options(dir))
+		back, err := ledger.Restore(ctx(t), dir, bytes.NewReader(backup.Bytes()), storetest.Check(t), ledgertest.Options(dir))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,7 +334,7 @@ func TestANewerBackupComesBackAfterAnOlder(t *testing.T) {
 	closeAll()
 	kept := map[string]bool{}
 	for i, want := range []struct{ entries, givenUp uint64 }{{51, 80}, {101, 31}} {
-		back, err := ledger.Restore(ctx(t), dir, &backups[i], childCheck(t), ledgertest.Options(dir))
+		back, err := ledger.Restore(ctx(t), dir, &backups[i], storetest.Check(t), ledgertest.Options(dir))
 		if err != nil || back.Entries != want.entries || back.GivenUp != want.givenUp {
 			t.Fatalf("%+v, %v", back, err)
 		}

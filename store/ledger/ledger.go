@@ -118,6 +118,8 @@ type Ledger struct {
 	day      atomic.Uint32 // newest day that keys are made for
 	size     atomic.Uint64 // entries on disk
 	failure  atomic.Pointer[failure]
+	failures atomic.Uint64
+	writing  atomic.Int64 // when the call ended whose entry is the first of those being written, in microseconds from 1970 on; 0: none is
 	bytes    atomic.Int64 // in both queues
 	gap      gapCount
 	anchored anchorState
@@ -327,7 +329,7 @@ func (l *Ledger) loadSigner(public string) error {
 			return fmt.Errorf("keep a new signing key: %w", err)
 		}
 	case errors.Is(err, vault.ErrNoSecret):
-		return fmt.Errorf("%w: %s holds none, yet this ledger was begun with one: bring it back, or restore a backup made with keys", ErrSigningKey, l.opts.SigningKey.Where())
+		return fmt.Errorf("%w: %s holds none, yet this ledger was begun with one: bring it back; or %s", ErrSigningKey, l.opts.SigningKey.Where(), vault.Anew)
 	case err != nil:
 		return fmt.Errorf("%w: %s: %w", ErrSigningKey, l.opts.SigningKey.Where(), err)
 	}
@@ -342,7 +344,7 @@ func (l *Ledger) loadSigner(public string) error {
 		return fmt.Errorf("%w: %s: %w", ErrSigningKey, l.opts.SigningKey.Where(), err)
 	}
 	if public != "" && public != l.public {
-		return fmt.Errorf("%w: %s holds another key (%s) than the one this ledger was begun with (%s)", ErrSigningKey, l.opts.SigningKey.Where(), l.public, public)
+		return fmt.Errorf("%w: %s holds another key (%s) than the one this ledger was begun with (%s); give back the key that was there", ErrSigningKey, l.opts.SigningKey.Where(), l.public, public)
 	}
 	if l.signer, err = note.NewSigner(string(secret)); err != nil {
 		return err
@@ -407,7 +409,9 @@ type Status struct {
 	EntryBytes   uint64         `json:"entry_bytes"`
 	ContentBytes uint64         `json:"content_bytes"`
 	FileBytes    int64          `json:"file_bytes"`
-	Waiting      int            `json:"waiting"` // entries in memory
+	Waiting      int            `json:"waiting"`     // entries in memory
+	Lag          float64        `json:"lag_seconds"` // since the end of the oldest call whose entry is being written; 0: none is
+	Failures     uint64         `json:"failures"`    // commits that failed since the start
 	Failing      string         `json:"failing,omitempty"`
 	FailingSince time.Time      `json:"failing_since,omitzero"`
 	Missed       uint64         `json:"missed,omitempty"` // calls of the gap that is not yet recorded
@@ -421,6 +425,10 @@ func (l *Ledger) Status() (Status, error) {
 		Origin: l.origin, PublicKey: l.public, TopKey: l.vault.Where(), SigningKey: l.opts.SigningKey.Where(),
 		Waiting: len(l.entries) + len(l.queue), Missed: l.gap.count(), TornKeys: l.vault.Torn(), Anchors: l.anchored.status(),
 	}
+	if oldest := l.writing.Load(); oldest != 0 {
+		s.Lag = max(0, l.opts.Now().Sub(time.UnixMicro(oldest)).Seconds())
+	}
+	s.Failures = l.failures.Load()
 	if f := l.failure.Load(); f != nil {
 		s.Failing, s.FailingSince = f.err.Error(), f.since
 	}

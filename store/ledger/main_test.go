@@ -20,12 +20,3 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
-
-func childCheck(t testing.TB) func(string, bool) error {
-	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return store.CheckInChild(exe, store.CheckCommand)
-}

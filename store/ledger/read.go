@@ -383,3 +383,11 @@ func (l *Ledger) Usage(q usage.Query) (*usage.Report, error) {
 	})
 	return r, err
 }
+
+// Minutes visits what the minutes from that of from up to that of to, both included, say of the service, in their order. It reads
+// all in one transaction, so take must be quick.
+func (l *Ledger) Minutes(from, to time.Time, take func(minute uint32, m *usage.Minute)) error {
+	return l.db.View(func(tx *store.Tx) error {
+		return usage.Minutes(tx, usage.MinuteOf(from), usage.MinuteOf(to)+1, take)
+	})
+}

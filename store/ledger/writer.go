@@ -138,6 +138,9 @@ func (w *writer) gather(batch []*pending, timer *time.Timer) ([]*pending, *pendi
 // write commits the batch and keeps trying until it is on disk. It returns false when Close gave up.
 func (w *writer) write(batch []*pending) bool {
 	l := w.l
+	first := &batch[0].Row
+	l.writing.Store(first.Time.Add(first.Duration).UnixMicro())
+	defer l.writing.Store(0)
 	wait := retryFirst
 	for {
 		err := w.commit(batch)
@@ -183,6 +186,7 @@ func answer(batch []*pending, err error) {
 }
 
 func (w *writer) failed(err error) {
+	w.l.failures.Add(1)
 	if w.l.failure.Load() == nil {
 		w.l.opts.Log.Error("ledger cannot be written", "err", err)
 		w.l.failure.Store(&failure{err: err, since: w.l.opts.Now()})

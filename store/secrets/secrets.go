@@ -1,7 +1,8 @@
 // Package secrets keeps the keys of providers: in the OS keyring where one answers, else in files that only their owner can
 // read. A service may be given them as systemd credentials instead, which it can read and not change.
 //
-// The names of what is kept stand in an index beside the files, since a keyring cannot be asked what it holds.
+// The names of what is kept stand in an index beside the files, since a keyring cannot be asked what it holds. It says of each
+// whether a keyring was given the key once: one that is locked for a while would show an old key again later.
 package secrets
 
 import (
@@ -20,6 +21,8 @@ import (
 var (
 	// ErrNotFound: nothing is kept under the name.
 	ErrNotFound = errors.New("no key is kept under this name")
+	// ErrKeyring: the keyring that has the key does not answer.
+	ErrKeyring = errors.New("the keyring, which has this key, does not answer; unlock it and try again")
 	// ErrName: the name cannot be one.
 	ErrName = errors.New("a name has letters, digits, dots, dashes and underscores, 64 at most")
 )
@@ -85,19 +88,20 @@ func (s *Store) Get(name string) (string, error) {
 			return strings.TrimSpace(string(b)), nil
 		}
 	}
+	// A file is newer than what the keyring has: Set writes it when the keyring did not take the key, and removes it when it did.
+	b, err := os.ReadFile(s.file(name))
+	if err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read key: %w", err)
+	}
 	if s.p.Keyring != nil {
 		if key, err := s.p.Keyring.Get(s.p.Service, name); err == nil {
 			return key, nil
 		}
 	}
-	b, err := os.ReadFile(s.file(name))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("%w; keep one with \"corral secrets set %s\"", ErrNotFound, name)
-	}
-	if err != nil {
-		return "", fmt.Errorf("read key: %w", err)
-	}
-	return strings.TrimSpace(string(b)), nil
+	return "", fmt.Errorf("%w; keep one with \"corral secrets set %s\"", ErrNotFound, name)
 }
 
 func (s *Store) file(name string) string { return filepath.Join(s.p.Dir, name+".key") }
@@ -112,48 +116,64 @@ func (s *Store) Set(name, key string) (Entry, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	e := Entry{Name: name, Where: "keyring"}
-	if s.p.Keyring == nil || s.p.Keyring.Set(s.p.Service, name, key) != nil {
-		e.Where = "file " + s.file(name) + " (mode 0600)"
-		if err := s.write(s.file(name), []byte(key+"\n")); err != nil {
-			return Entry{}, fmt.Errorf("keep key: %w", err)
-		}
-	} else if err := os.Remove(s.file(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return Entry{}, fmt.Errorf("remove the key's old file: %w", err)
-	}
-	names, err := s.index()
+	list, err := s.index()
 	if err != nil {
 		return Entry{}, err
 	}
-	if !slices.Contains(names, name) {
-		err = s.save(append(names, name))
+	e, inRing := Entry{Name: name, Where: "keyring"}, true
+	if s.p.Keyring == nil || s.p.Keyring.Set(s.p.Service, name, key) != nil {
+		e.Where, inRing = "file "+s.file(name)+" (mode 0600)", false
+		if err := s.write(s.file(name), []byte(key+"\n")); err != nil {
+			return Entry{}, fmt.Errorf("keep key: %w", err)
+		}
 	}
-	return e, err
+	if i := find(list, name); i < 0 {
+		list = append(list, kept{name, inRing})
+	} else {
+		list[i].Keyring = list[i].Keyring || inRing // an older key that the keyring has is still there
+	}
+	if err := s.save(list); err != nil {
+		return Entry{}, err
+	}
+	if inRing {
+		if err := os.Remove(s.file(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return Entry{}, fmt.Errorf("remove the key's old file: %w", err)
+		}
+	}
+	return e, nil
 }
 
-// Remove forgets a key. Errors: ErrNotFound, ErrName.
+// Remove forgets a key. Errors: ErrNotFound, ErrName, ErrKeyring; with the last of these it is all as before.
 func (s *Store) Remove(name string) error {
 	if !good(name) {
 		return ErrName
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := false
-	if s.p.Keyring != nil && s.p.Keyring.Delete(s.p.Service, name) == nil {
-		found = true
+	list, err := s.index()
+	if err != nil {
+		return err
 	}
-	err := os.Remove(s.file(name))
+	i := find(list, name)
+	inRing := i >= 0 && list[i].Keyring
+	found := false
+	switch {
+	case s.p.Keyring != nil:
+		err := s.p.Keyring.Delete(s.p.Service, name)
+		if found = err == nil; !found && inRing && !errors.Is(err, keyring.ErrNotFound) {
+			return fmt.Errorf("%w (%v)", ErrKeyring, err)
+		}
+	case inRing:
+		return fmt.Errorf("%w (a service has none)", ErrKeyring)
+	}
+	err = os.Remove(s.file(name))
 	if err == nil {
 		found = true
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("remove key: %w", err)
 	}
-	names, err := s.index()
-	if err != nil {
-		return err
-	}
-	if i := slices.Index(names, name); i >= 0 {
-		if err := s.save(slices.Delete(names, i, i+1)); err != nil {
+	if i >= 0 {
+		if err := s.save(slices.Delete(list, i, i+1)); err != nil {
 			return err
 		}
 	}
@@ -167,18 +187,20 @@ func (s *Store) Remove(name string) error {
 func (s *Store) List() ([]Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names, err := s.index()
+	list, err := s.index()
 	if err != nil {
 		return nil, err
 	}
 	out := []Entry{}
-	for _, name := range names {
-		e := Entry{Name: name, Where: "nowhere any more"}
-		if _, err := os.Stat(s.file(name)); err == nil {
-			e.Where = "file " + s.file(name) + " (mode 0600)"
+	for _, k := range list {
+		e := Entry{Name: k.Name, Where: "nowhere any more"}
+		if s.inFile(k.Name) {
+			e.Where = "file " + s.file(k.Name) + " (mode 0600)"
 		} else if s.p.Keyring != nil {
-			if _, err := s.p.Keyring.Get(s.p.Service, name); err == nil {
+			if _, err := s.p.Keyring.Get(s.p.Service, k.Name); err == nil {
 				e.Where = "keyring"
+			} else if k.Keyring && !errors.Is(err, keyring.ErrNotFound) {
+				e.Where = "keyring, which does not answer"
 			}
 		}
 		out = append(out, e)
@@ -196,23 +218,45 @@ func (s *Store) List() ([]Entry, error) {
 
 func (s *Store) indexFile() string { return filepath.Join(s.p.Dir, "index.json") }
 
-func (s *Store) index() (names []string, err error) {
+// kept is one name of the index.
+type kept struct {
+	Name    string `json:"name"`
+	Keyring bool   `json:"keyring,omitempty"` // the keyring was given a key of this name, and may have it still
+}
+
+func find(list []kept, name string) int {
+	return slices.IndexFunc(list, func(k kept) bool { return k.Name == name })
+}
+
+func (s *Store) inFile(name string) bool {
+	_, err := os.Stat(s.file(name))
+	return err == nil
+}
+
+func (s *Store) index() (list []kept, err error) {
 	b, err := os.ReadFile(s.indexFile())
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
+	var names []string // as it was at first
+	if err == nil && json.Unmarshal(b, &names) == nil {
+		for _, name := range names {
+			list = append(list, kept{name, !s.inFile(name)})
+		}
+		return list, nil
+	}
 	if err == nil {
-		err = json.Unmarshal(b, &names)
+		err = json.Unmarshal(b, &list)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the index of keys: %w", err)
 	}
-	return names, nil
+	return list, nil
 }
 
-func (s *Store) save(names []string) error {
-	slices.Sort(names)
-	b, err := json.Marshal(names)
+func (s *Store) save(list []kept) error {
+	slices.SortFunc(list, func(a, b kept) int { return strings.Compare(a.Name, b.Name) })
+	b, err := json.Marshal(list)
 	if err == nil {
 		err = s.write(s.indexFile(), b)
 	}

@@ -90,6 +90,83 @@ func TestKeysAreKeptInTheKeyringOrElseInAFile(t *testing.T) {
 	}
 }
 
+// TestAKeyringThatIsLockedForAWhile: what was changed meanwhile stays so when it is unlocked, and what it has is not forgotten by halves.
+func TestAKeyringThatIsLockedForAWhile(t *testing.T) {
+	r := &ring{keys: map[string]string{}}
+	s := New(Places{Service: "corral", Keyring: r, Dir: t.TempDir()})
+	set := func(name, key string) {
+		t.Helper()
+		if _, err := s.Set(name, key); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(name, want string) {
+		t.Helper()
+		if key, err := s.Get(name); key != want || (err != nil) != (want == "") {
+			t.Errorf("%s: %q %v, want %q", name, key, err, want)
+		}
+	}
+	set("openai", "old")
+	r.away = true
+	set("openai", "new")
+	set("groq", "other")
+	has("openai", "new")
+	if err := s.Remove("openai"); !errors.Is(err, ErrKeyring) {
+		t.Errorf("the old key is in the keyring, and the answer was: %v", err)
+	}
+	if err := s.Remove("groq"); err != nil {
+		t.Errorf("no keyring ever had it: %v", err)
+	}
+	if err := s.Remove("groq"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+	r.away = false
+	has("openai", "new")
+	has("groq", "")
+	if list, err := s.List(); err != nil || len(list) != 1 || list[0].Name != "openai" {
+		t.Error(list, err)
+	}
+	set("openai", "newest")
+	has("openai", "newest")
+	r.away = true
+	if err := s.Remove("openai"); !errors.Is(err, ErrKeyring) {
+		t.Error(err)
+	}
+	if list, err := s.List(); err != nil || len(list) != 1 || list[0].Where != "keyring, which does not answer" {
+		t.Error(list, err)
+	}
+	// A service may not ask a keyring, and so cannot forget for it.
+	if err := New(Places{Dir: s.p.Dir}).Remove("openai"); !errors.Is(err, ErrKeyring) {
+		t.Error(err)
+	}
+	r.away = false
+	if err := s.Remove("openai"); err != nil || len(r.keys) != 0 {
+		t.Error(err, r.keys)
+	}
+	has("openai", "")
+}
+
+// TestAnIndexOfNamesOnly: as it was written at first.
+func TestAnIndexOfNamesOnly(t *testing.T) {
+	r := &ring{away: true, keys: map[string]string{"corral/openai": "one"}}
+	s := New(Places{Service: "corral", Keyring: r, Dir: t.TempDir()})
+	for name, text := range map[string]string{"index.json": `["groq","openai"]`, "groq.key": "two\n"} {
+		if err := os.WriteFile(filepath.Join(s.p.Dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Remove("openai"); !errors.Is(err, ErrKeyring) {
+		t.Error(err)
+	}
+	if err := s.Remove("groq"); err != nil {
+		t.Error(err)
+	}
+	r.away = false
+	if list, err := s.List(); err != nil || len(list) != 1 || list[0] != (Entry{"openai", "keyring"}) {
+		t.Error(list, err)
+	}
+}
+
 func TestASystemdCredentialComesFirst(t *testing.T) {
 	creds := t.TempDir()
 	if err := os.WriteFile(filepath.Join(creds, "corral-key-openai"), []byte("given\n"), 0o400); err != nil {

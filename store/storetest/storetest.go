@@ -1,7 +1,8 @@
-// Package storetest opens databases for tests.
+// Package storetest has what the tests of more than one store need: databases, a disk that can be filled, and the child that checks a file.
 package storetest
 
 import (
+	"os"
 	"testing"
 
 	"corral/store"
@@ -23,4 +24,14 @@ func OpenIn(t testing.TB, dir string, opts store.Options) *store.DB {
 		}
 	})
 	return db
+}
+
+// Check is a check for store.Options, by a child of this very test binary. Its TestMain must play the child: see store.CheckMain.
+func Check(t testing.TB) func(path string, thorough bool) error {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.CheckInChild(exe, store.CheckCommand)
 }

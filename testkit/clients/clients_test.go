@@ -21,7 +21,7 @@ func TestNode(t *testing.T) {
 	}
 	ollama := testkit.Ollama(t, "OLLAMA_NUM_PARALLEL=1")
 	ollama.CreateSlowModel("slow")
-	corral := testkit.Corral(t, testkit.BuildCorral(t), testkit.InFrontOf(ollama))
+	corral := testkit.Corral(t, testkit.BuildCorral(t), testkit.Uncached+testkit.InFrontOf(ollama))
 	// One file at a time: a list of the models agrees with the last one only while nobody creates any.
 	c := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=spec", "--test-timeout=120000", "--test-concurrency=1")
 	c.Env = append(os.Environ(), "OLLAMA_URL="+ollama.URL, "CORRAL_URL="+corral.URL)

@@ -21,7 +21,7 @@ import (
 func TestGo(t *testing.T) {
 	ollama := testkit.Ollama(t)
 	ollama.CreateSlowModel("slow")
-	corral := testkit.Corral(t, testkit.BuildCorral(t), testkit.InFrontOf(ollama))
+	corral := testkit.Corral(t, testkit.BuildCorral(t), testkit.Uncached+testkit.InFrontOf(ollama))
 	t.Run("ollama/api", func(t *testing.T) { ollamaAPI(t, ollama.URL, corral.URL) })
 	t.Run("openai-go", func(t *testing.T) { openaiGo(t, ollama.URL, corral.URL) })
 }

@@ -19,6 +19,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"corral/testkit/raw"
 )
 
 // Fault is what a Proxy does to each call.
@@ -192,19 +194,19 @@ func (p *Proxy) answer(f Fault, c net.Conn, r *http.Request, body []byte) bool {
 		untilClosed(c)
 		return false
 	case HangBeforeToken:
-		say(c, "200 OK", form.media(), "Content-Length: 1000", "")
+		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: 1000\r\n\r\n", form.media())
 		untilClosed(c)
 		return false
 	case Limited:
-		return say(c, "429 Too Many Requests", "application/json", "Retry-After: 120", `{"error":{"message":"slow down","type":"rate_limit_error"}}`)
+		return raw.Say(c, 429, "Content-Type: application/json\r\nRetry-After: 120\r\n", `{"error":{"message":"slow down","type":"rate_limit_error"}}`)
 	case Unavailable:
-		return say(c, "503 Service Unavailable", "text/html", "", "<html>please come back later</html>")
+		return raw.Say(c, 503, "Content-Type: text/html\r\n", "<html>please come back later</html>")
 	case Garbage:
-		return say(c, "200 OK", "text/html", "", "<html>\n\n<body>sign in to the hotel's network</body>\n\n")
+		return raw.Reply(c, "text/html", "<html>\n\n<body>sign in to the hotel's network</body>\n\n")
 	case ErrorInside:
-		return say(c, "200 OK", form.media(), "", form.failure(r.URL.Path))
+		return raw.Reply(c, form.media(), form.failure(r.URL.Path))
 	case Empty:
-		return say(c, "200 OK", form.media(), "", "")
+		return raw.Reply(c, form.media(), "")
 	}
 	req, err := http.NewRequest(r.Method, p.target+r.URL.RequestURI(), bytes.NewReader(body))
 	if err != nil {
@@ -224,7 +226,7 @@ func (p *Proxy) answer(f Fault, c net.Conn, r *http.Request, body []byte) bool {
 		return false
 	}
 	if res.StatusCode != http.StatusOK {
-		return say(c, res.Status, res.Header.Get("Content-Type"), "", string(all))
+		return raw.Say(c, res.StatusCode, "Content-Type: "+res.Header.Get("Content-Type")+"\r\n", string(all))
 	}
 	beginning, again := all[:len(all)/2], []byte(" ")
 	if form != whole {
@@ -235,7 +237,8 @@ func (p *Proxy) answer(f Fault, c net.Conn, r *http.Request, body []byte) bool {
 		}
 		beginning, again = bytes.Join(events[:begun], nil), events[begun-1]
 	}
-	fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", res.Header.Get("Content-Type"), len(beginning), beginning)
+	raw.Begin(c, res.Header.Get("Content-Type"))
+	raw.Chunk(c, beginning)
 	switch f {
 	case Cut:
 		fmt.Fprintf(c, "%x\r\n%s", 2*len(again), again[:len(again)/2])
@@ -245,7 +248,7 @@ func (p *Proxy) answer(f Fault, c net.Conn, r *http.Request, body []byte) bool {
 		tick := time.NewTicker(10 * time.Millisecond)
 		defer tick.Stop()
 		for range tick.C {
-			if _, err := fmt.Fprintf(c, "%x\r\n%s\r\n", len(again), again); err != nil {
+			if !raw.Chunk(c, again) {
 				break
 			}
 		}
@@ -268,29 +271,17 @@ func handOn(c net.Conn, res *http.Response) bool {
 	for {
 		n, err := res.Body.Read(buf)
 		if n > 0 {
-			if _, err := fmt.Fprintf(c, "%x\r\n%s\r\n", n, buf[:n]); err != nil {
+			if !raw.Chunk(c, buf[:n]) {
 				return false
 			}
 		}
 		if err == io.EOF {
-			_, err = io.WriteString(c, "0\r\n\r\n")
-			return err == nil
+			return raw.End(c)
 		}
 		if err != nil {
 			return false
 		}
 	}
-}
-
-func say(c net.Conn, status, media, header, body string) bool {
-	if header != "" {
-		header += "\r\n"
-	}
-	if !strings.HasPrefix(header, "Content-Length") {
-		header += fmt.Sprintf("Content-Length: %d\r\n", len(body))
-	}
-	_, err := fmt.Fprintf(c, "HTTP/1.1 %s\r\nContent-Type: %s\r\n%s\r\n%s", status, media, header, body)
-	return err == nil
 }
 
 // reset ends a connection without a goodbye.

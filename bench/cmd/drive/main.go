@@ -69,7 +69,7 @@ func main() {
 	}
 	cfg.NDJSON = *api == "ollama" || *api == "generate"
 	var err error
-	cfg.Body, err = load.Body(*api, *model, *size, cfg.Stream)
+	cfg.Body, err = load.Body(*api, *model, *size, cfg.Stream, true)
 	check(err)
 	if *file != "" {
 		b, err := os.ReadFile(*file)

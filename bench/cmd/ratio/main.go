@@ -7,6 +7,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"corral/bench/internal/fleet"
 	"corral/bench/internal/load"
 )
 
@@ -25,9 +27,12 @@ type scene struct {
 	Name   string
 	Conns  int
 	Stream bool
-	Prompt int // bytes
-	// The targets; 0: none. AddMax bounds Corral's added time over the bare proxy's, RPSMin its calls a second over the bare proxy's.
-	AddMax, RPSMin float64
+	Prompt int  // bytes
+	Kept   bool // Corral looks each call up in its cache and keeps the answer, as far as it keeps so many; no two are the same
+	Hit    bool // the same question always: Corral answers from its cache, the bare proxy asks the upstream
+	// The targets; 0: none. AddMax bounds Corral's added time over the bare proxy's, RPSMin its calls a second over the bare proxy's,
+	// HitMax the whole time of a call over the bare proxy's.
+	AddMax, RPSMin, HitMax float64
 }
 
 var scenes = []scene{
@@ -38,6 +43,13 @@ var scenes = []scene{
 	{Name: "16 connections, stream", Conns: 16, Prompt: 1 << 10, Stream: true, RPSMin: 0.9},
 	{Name: "128 connections, stream", Conns: 128, Prompt: 1 << 10, Stream: true},
 	{Name: "1 connection, 1 MB prompt", Conns: 1, Prompt: 1 << 20, AddMax: 3},
+	{Name: "1 connection, kept", Conns: 1, Prompt: 1 << 10, Kept: true},
+	{Name: "16 connections, kept", Conns: 16, Prompt: 1 << 10, Kept: true},
+	{Name: "1 connection, stream, kept", Conns: 1, Prompt: 1 << 10, Stream: true, Kept: true},
+	{Name: "1 connection, cache hit", Conns: 1, Prompt: 1 << 10, Hit: true, HitMax: 1},
+	{Name: "16 connections, cache hit", Conns: 16, Prompt: 1 << 10, Hit: true, HitMax: 1},
+	{Name: "128 connections, cache hit", Conns: 128, Prompt: 1 << 10, Hit: true, HitMax: 1},
+	{Name: "16 connections, cache hit, stream", Conns: 16, Prompt: 1 << 10, Stream: true, Hit: true, HitMax: 1},
 }
 
 // restMax is the memory Corral may hold at rest, in MB.
@@ -55,6 +67,7 @@ type result struct {
 	FloorRPS     float64           `json:"floor_rps"`
 	CorralRPS    float64           `json:"corral_rps"`
 	RPSRatio     float64           `json:"rps_ratio"`
+	HitRatio     float64           `json:"hit_ratio,omitempty"`     // a cache hit's whole time over a call's through the bare proxy
 	RSS          float64           `json:"corral_rss_mb,omitempty"` // after the scene
 	FloorErrors  map[string]uint64 `json:"floor_errors,omitempty"`
 	CorralErrors map[string]uint64 `json:"corral_errors,omitempty"`
@@ -65,12 +78,18 @@ func main() {
 	dir := flag.String("bin", "bin/bench", "folder of the mockllm and floor programs")
 	gateway := flag.String("corral", "bin/corral", `the program to judge; "floor" has the bare proxy judged by itself, which tells how far ratios wander here`)
 	quick := flag.Bool("quick", false, "fewer and shorter rounds: half a minute, and coarser")
-	rounds := flag.Int("rounds", 0, "rounds a scene (0: 7, quick 3)")
-	d := flag.Duration("d", 0, "time a program a round (0: 1s, quick 400ms)")
+	rounds := flag.Int("rounds", 0, "rounds a scene (0: 7, quick 3; with -telemetry 31, quick 7)")
+	d := flag.Duration("d", 0, "time a program a round (0: 1s, quick 400ms; with -telemetry 250ms)")
 	only := flag.String("only", "", "regular expression: the scenes to run")
 	api := flag.String("api", "openai", "openai or ollama: the dialect spoken")
+	telemetry := flag.Bool("telemetry", false, "what traces, log, feed and all of them together add to a call instead: Corral with and without")
 	asJSON := flag.Bool("json", false, "print one JSON object to standard output too")
 	flag.Parse()
+	measure := run
+	if *telemetry { // small differences: many short rounds, so that noise meets all alike
+		measure = runTelemetry
+		*rounds, *d = cmp.Or(*rounds, map[bool]int{false: 31, true: 7}[*quick]), cmp.Or(*d, 250*time.Millisecond)
+	}
 	if *rounds == 0 {
 		*rounds = map[bool]int{false: 7, true: 3}[*quick]
 	}
@@ -81,7 +100,7 @@ func main() {
 	if err != nil {
 		fail(err)
 	}
-	ok, err := run(*dir, *gateway, *api, *rounds, *d, pick, *asJSON)
+	ok, err := measure(*dir, *gateway, *api, *rounds, *d, pick, *asJSON)
 	if err != nil {
 		fail(err)
 	}
@@ -101,34 +120,34 @@ func run(dir, gateway, api string, rounds int, d time.Duration, pick *regexp.Reg
 		return false, err
 	}
 	defer os.RemoveAll(tmp)
-	var up fleet
-	defer up.stop()
-	mock, err := up.start(filepath.Join(dir, "mockllm"), "/api/version", tmp, "-listen")
+	up := fleet.New(tmp)
+	defer up.Stop()
+	mock, err := up.Start(filepath.Join(dir, "mockllm"), "/api/version", "-listen")
 	if err != nil {
 		return false, err
 	}
-	floor, err := up.start(filepath.Join(dir, "floor"), "/api/version", tmp, "-buffer", "-upstream", mock.url, "-listen")
+	floor, err := up.Start(filepath.Join(dir, "floor"), "/api/version", "-buffer", "-upstream", mock.URL, "-listen")
 	if err != nil {
 		return false, err
 	}
-	var corral *program
+	var corral *fleet.Program
 	if gateway == "floor" {
-		corral, err = up.start(filepath.Join(dir, "floor"), "/api/version", tmp, "-buffer", "-upstream", mock.url, "-listen")
+		corral, err = up.Start(filepath.Join(dir, "floor"), "/api/version", "-buffer", "-upstream", mock.URL, "-listen")
 	} else {
-		corral, err = startCorral(&up, gateway, mock.url, tmp)
+		corral, err = up.StartCorral(gateway, "corral", inFrontOf(mock.URL))
 	}
 	if err != nil {
 		return false, err
 	}
 	// A fresh Go program has given back little of what starting took; a second at rest is what a user would see.
 	time.Sleep(time.Second)
-	rest := corral.rss()
+	rest := corral.RSS()
 
 	path := "/v1/chat/completions"
 	if api == "ollama" {
 		path = "/api/chat"
 	}
-	targets := []load.Target{{Name: "direct", URL: mock.url + path}, {Name: "floor", URL: floor.url + path}, {Name: "corral", URL: corral.url + path}}
+	targets := []load.Target{{Name: "direct", URL: mock.URL + path}, {Name: "floor", URL: floor.URL + path}, {Name: "corral", URL: corral.URL + path}}
 	st, err := os.Stderr.Stat()
 	terminal := err == nil && st.Mode()&os.ModeCharDevice != 0
 	var all []result
@@ -136,11 +155,11 @@ func run(dir, gateway, api string, rounds int, d time.Duration, pick *regexp.Reg
 		if !pick.MatchString(s.Name) {
 			continue
 		}
-		body, err := load.Body(api, "mock-1", s.Prompt, s.Stream)
+		body, err := load.Body(api, "mock-1", s.Prompt, s.Stream, s.Hit || s.Kept)
 		if err != nil {
 			return false, err
 		}
-		cfg := load.Config{Conns: s.Conns, Duration: d, Warm: d / 5, Timeout: 30 * time.Second, Body: body, Stream: s.Stream,
+		cfg := load.Config{Conns: s.Conns, Duration: d, Warm: d / 5, Timeout: 30 * time.Second, Body: body, Stream: s.Stream, Fixed: s.Hit,
 			NDJSON: api == "ollama", Seed: uint64(time.Now().UnixNano())}
 		got := make([][]load.Result, len(targets))
 		for r := range rounds {
@@ -157,20 +176,26 @@ func run(dir, gateway, api string, rounds int, d time.Duration, pick *regexp.Reg
 			}
 		}
 		x := judge(s, got[0], got[1], got[2])
-		x.RSS = corral.rss()
+		x.RSS = corral.RSS()
 		all = append(all, x)
 	}
 	if terminal {
 		fmt.Fprintf(os.Stderr, "\r%60s\r", "")
 	}
-	if corral.gone() {
-		return false, fmt.Errorf("%s ended under load: %s", gateway, corral.tail())
+	if corral.Gone() {
+		return false, fmt.Errorf("%s ended under load: %s", gateway, corral.Tail())
 	}
 	pass = report(all, rest)
 	if asJSON {
 		err = json.NewEncoder(os.Stdout).Encode(map[string]any{"pass": pass, "rest_rss_mb": rest, "scenes": all})
 	}
 	return pass, err
+}
+
+// inFrontOf is the config of a Corral with nothing but an Ollama behind it, and no limit on calls: the bench makes more than a
+// person would be allowed.
+func inFrontOf(upstream string) string {
+	return fmt.Sprintf("providers:\n  - { name: local, kind: ollama, url: %q }\nlimits: { requests_per_minute: 0, concurrent: 0 }\n", upstream)
 }
 
 // judge sums a scene's rounds up. Every number is a median; ratios are of medians, since a single round's difference may be near zero.
@@ -204,10 +229,23 @@ func judge(s scene, direct, floor, corral []load.Result) result {
 	if s.RPSMin > 0 && x.RPSRatio < s.RPSMin {
 		x.Misses = append(x.Misses, fmt.Sprintf("%.2f of the bare proxy's calls a second, target %.1f", x.RPSRatio, s.RPSMin))
 	}
+	if s.Hit {
+		x.HitRatio = med(func(_, f, c load.Result) float64 { return c.Latency.P50 / max(f.Latency.P50, 1e-9) })
+		if x.HitRatio > s.HitMax {
+			x.Misses = append(x.Misses, fmt.Sprintf("a cache hit takes %.2f times a pass through the bare proxy, target %.1f", x.HitRatio, s.HitMax))
+		}
+	}
 	if len(x.CorralErrors) > 0 {
 		x.Misses = append(x.Misses, fmt.Sprintf("failed calls: %v", x.CorralErrors))
 	}
 	return x
+}
+
+func hitTime(x result) string {
+	if x.HitRatio == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %.2f times a pass through the bare proxy", x.HitRatio)
 }
 
 func errorsOf(rs []load.Result) map[string]uint64 {
@@ -237,8 +275,8 @@ func report(all []result, rest float64) (pass bool) {
 	fmt.Println()
 	for i, x := range all {
 		for _, s := range scenes {
-			if s.Name == x.Scene && len(x.Misses) == 0 && (s.AddMax > 0 || s.RPSMin > 0) {
-				fmt.Printf("pass  %s\n", x.Scene)
+			if s.Name == x.Scene && len(x.Misses) == 0 && (s.AddMax > 0 || s.RPSMin > 0 || s.HitMax > 0) {
+				fmt.Printf("pass  %s%s\n", x.Scene, hitTime(x))
 			}
 		}
 		for _, m := range all[i].Misses {

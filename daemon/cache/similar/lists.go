@@ -6,9 +6,9 @@ package similar
 // without another answer being right. Too few cost hits; one too many gives a wrong answer.
 
 const lightWords = `
-the a an this that these those there here it its itself such so really actually exactly truly very quite rather basically simply pretty
-please kindly thanks thank hi hello hey dear ok okay well oh just currently now presently considered called referred kind sort thing things
-etc also then any some certain various several particular specific own personally maybe perhaps especially exist exists ever
+the a an that those there here it its itself such so really actually exactly truly very quite rather basically simply pretty
+sometime please kindly thanks thank hi hello hey dear ok okay well oh just currently now presently considered called referred kind sort thing things
+etc also then any some certain various particular specific own personally maybe perhaps especially exist exists ever
 `
 
 const modals = `
@@ -133,19 +133,19 @@ our = our ours
 they = they
 them = them themselves
 their = their theirs
-people = people
+this = this these
+people = people humans persons person folks mankind humankind humanity
 one = oneself
 `
 
 const negations = `
-not = not n't
+not = not n't non
 never = never
 without = without
 no = no none nobody nothing nowhere neither nor
 hardly = hardly barely scarcely seldom rarely
 fail = fail fails failed failing lack lacks lacking refuse refuses refused
 except = except excluding unless
-non = non
 `
 
 const askings = `
@@ -182,7 +182,6 @@ go goes went gone going
 child children kid kids
 man men
 woman women
-person persons
 mouse mice
 foot feet
 tooth teeth
@@ -464,7 +463,22 @@ format: json yaml xml csv html markdown table list bullet poem haiku essay parag
 
 const frontals = `popular safe legal possible normal bad healthy necessary worth important hard difficult easy dangerous common true good differ cost mean need allow`
 
-const optionals = `mean one way`
+// weightless words tell how well or how much, which the answer tells anyway, or say no more than be and do.
+const weightless = `
+suddenly correctly properly successfully effectively efficiently easily politely seriously consistently normally generally commonly typically realistically
+practically possibly definitely absolutely literally honestly accurately appropriately perfectly greatly highly extremely incredibly increasingly widely
+largely strongly relatively fairly totally completely entirely utterly deeply truly obviously clearly exactly supposedly apparently frequently regularly
+usually mostly somehow somewhat anyway ultimately eventually finally overall altogether better more extra additional
+drink eat consume take get become tend seem keep do use try manage involve include classify regard
+successful effective efficient popular useful helpful well-known famous good great proper suitable common available existing possible potential
+interesting important key major main typical usual real actual true simple easy
+nowadays something anything everything thing stuff kind example tip idea
+`
+
+// sorts are what a name may be the name of: the GRE, the GRE exam.
+const sorts = `exam test app application website site software programming language company brand disease disorder syndrome curriculum platform framework tool`
+
+const optionals = `mean one way several`
 
 // plain words are known to be no typing errors of others.
 const plain = `

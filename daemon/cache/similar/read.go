@@ -1,6 +1,7 @@
 package similar
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
@@ -12,6 +13,7 @@ type question struct {
 	types     []string // how, why, what, ...: one a clause that has it
 	modals    []string // sorted
 	persons   []string // sorted
+	order     []string // of these, as they come: I of you, you of me
 	nots      []string // negations with the word they are before, in order
 	notsShown []string
 	codes     []string
@@ -19,8 +21,11 @@ type question struct {
 	past      bool
 	finite    bool // past is known
 	content   []word
-	advice    bool // how should I, where how do I would nearly do
+	owner     bool   // it says whose: my, your, their
+	advice    bool   // how should I, where how do I would nearly do
+	hanging   string // the preposition at its end
 	doubts    []string
+	grave     bool // one of them is
 }
 
 func read(text string) *question {
@@ -66,6 +71,7 @@ func read(text string) *question {
 	for i := 0; i < len(ws); i++ {
 		w := &ws[i]
 		if w.clause != clause {
+			q.hangs(mark)
 			clause, open, fresh, mark = w.clause, true, true, ""
 		}
 		small := words.of(q.language, w.raw)
@@ -76,8 +82,9 @@ func read(text string) *question {
 		if w.key != "" && w.code {
 			q.codes = append(q.codes, w.key)
 		}
-		if w.shown == "I" && i > 0 && ws[i-1].capped && !ws[i-1].begins && ws[i-1].clause == clause && words.class[ws[i-1].raw] == content {
-			c = content // World War I
+		if w.shown == "I" && i > 0 && ws[i-1].capped && !ws[i-1].begins && ws[i-1].clause == clause && words.class[ws[i-1].raw] == content &&
+			!(i+1 < len(ws) && (words.class[ws[i+1].raw] == having || words.class[ws[i+1].raw] == modal)) {
+			c = content // World War I, but not: which version of Python I have
 		}
 		proper := w.capped && !w.begins && !titled && w.raw != "i" && (c != content)
 		if proper && c == negation {
@@ -100,7 +107,8 @@ func read(text string) *question {
 			}
 			w.mark = mark
 			mark = ""
-			w.opt = w.opt || words.optional[w.key] && !w.quoted && !w.code
+			w.proper = w.capped && !w.begins && !titled
+			w.opt = w.opt || w.raw == "more" && i+1 < len(ws) && strings.HasSuffix(ws[i+1].raw, "ly") || words.optional[w.key] && !w.quoted && !w.code
 			if neg != "" {
 				q.nots = append(q.nots, neg+" "+w.key)
 				q.notsShown = append(q.notsShown, neg+" "+w.shown)
@@ -153,8 +161,10 @@ func read(text string) *question {
 				continue
 			}
 			if generic != "" && (sameOne[who] == generic || generic == "any" && sameOne[who] != "" && sameOne[who] != "they") {
+				q.owner = q.owner || owners[who]
 				continue
 			}
+			q.owner = q.owner || owners[who]
 			q.persons = append(q.persons, who)
 		case c == negation:
 			if neg != "" {
@@ -205,6 +215,7 @@ func read(text string) *question {
 		q.nots = append(q.nots, neg)
 		q.notsShown = append(q.notsShown, neg)
 	}
+	q.hangs(mark)
 	if c := q.content; fronted > 0 && fronted < len(c) {
 		// What languages do people speak: they speak languages.
 		verb := c[fronted]
@@ -230,11 +241,38 @@ func read(text string) *question {
 	if len(q.types) == 1 && q.types[0] == "how" && slices.ContainsFunc(q.content, func(w word) bool { return w.key == words.fold("difference") }) {
 		q.types[0] = "what" // how do they differ
 	}
+	q.content = differences(q.content)
+	for _, p := range q.persons {
+		if who := cmp.Or(sameOne[p], p); len(q.order) == 0 || q.order[len(q.order)-1] != who {
+			q.order = append(q.order, who)
+		}
+	}
 	slices.Sort(q.modals)
 	slices.Sort(q.persons)
 	q.modals = slices.Compact(q.modals)
 	q.persons = slices.Compact(q.persons)
 	return q
+}
+
+// hangs notes a preposition that no word follows: what is it for.
+func (q *question) hangs(mark string) {
+	if mark != "" {
+		q.hanging = mark
+	}
+}
+
+// differences writes "A is different from B" as "difference between A and B".
+func differences(c []word) []word {
+	at := slices.IndexFunc(c, func(w word) bool { return w.key == words.fold("difference") && w.mark == "" })
+	if at < 1 || at+1 >= len(c) || c[at+1].mark != "from" || c[at].clause != c[0].clause || slices.ContainsFunc(c[1:at], func(w word) bool { return w.mark != "" }) {
+		return c
+	}
+	out := append([]word{c[at]}, c[:at]...)
+	out = append(out, c[at+1:]...)
+	out[0].after = false
+	out[1].mark = "between"
+	out[at+1].mark, out[at+1].pair = "", true
+	return out
 }
 
 // dates writes 4 July and 4th July as July 4.
@@ -412,9 +450,17 @@ next:
 			}
 			at++
 		}
+		if p.request() && (at >= len(ws) || !requests[ws[at].raw]) {
+			continue // can you swim: no request
+		}
 		return p, at - i
 	}
 	return nil, 0
+}
+
+// request tells whether a phrase may ask for something to be done: can you, would someone.
+func (p *phrase) request() bool {
+	return p.start && len(p.from) == 2 && len(p.to) == 1 && p.to[0] == "please"
 }
 
 // ways makes "what is the best way to" and its like "how".
@@ -468,7 +514,9 @@ func ways(ws []word) []word {
 }
 
 var (
-	named     = set("word term phrase expression")
+	named    = set("word term phrase expression")
+	requests = set("please kindly explain tell give show help list describe suggest recommend translate summarize summarise write name teach provide compare define make create find clarify " +
+		"proofread correct rewrite rephrase paraphrase draft compose calculate outline elaborate analyze analyse generate")
 	wayWords  = set("way ways method methods approach technique techniques steps strategy strategies")
 	goodWords = set("best good better great ideal right proper correct possible effective efficient most more top easy simple")
 )

@@ -13,21 +13,18 @@ func contents(p, q *question) string {
 	if len(x) == 0 && len(y) == 0 {
 		return ""
 	}
-	if len(x)+len(y) == 1 {
-		side, i := p, 0
-		if len(x) == 1 {
-			i = x[0]
-		} else {
-			side, i = q, y[0]
+	if n := len(x) + len(y); n <= 2 && (len(x) == 0 || len(y) == 0) && len(p.content)+len(q.content)-n >= 4 && len(p.types) > 0 && len(q.types) > 0 {
+		side, extra := p, x
+		if len(x) == 0 {
+			side, extra = q, y
 		}
-		w := side.content[i]
-		next := i+1 < len(side.content) && side.content[i+1].clause == w.clause && side.content[i+1].mark == ""
-		if kindOf(&w) == "words" && !(w.capped && !words.known[words.stem(w.raw)]) && len(p.types) > 0 && len(q.types) > 0 && !w.pair && (w.mark == "" || next) {
-			side.doubts = append(side.doubts, "words: only one has "+w.shown)
-			if next && side.content[i+1].mark == "" {
-				side.content[i+1].mark = w.mark
+		light := !slices.ContainsFunc(extra, func(i int) bool { return !side.weightless(i) || !side.apart(i) })
+		grave := len(extra) == 1 && side.apart(extra[0]) && kindOf(&side.content[extra[0]]) == "words"
+		if light || grave {
+			for _, i := range slices.Backward(extra) {
+				side.leave(i)
 			}
-			side.content = slices.Delete(side.content, i, i+1)
+			side.grave = side.grave || !light
 			return ""
 		}
 	}
@@ -43,6 +40,51 @@ func contents(p, q *question) string {
 	}
 	return differ(kind, joined(left), joined(right))
 }
+
+// leave takes a word out, with a doubt.
+func (q *question) leave(i int) {
+	w := q.content[i]
+	q.doubts = append(q.doubts, "words: only one has "+w.shown)
+	if q.follows(i) {
+		q.content[i+1].mark = w.mark
+	}
+	q.content = slices.Delete(q.content, i, i+1)
+}
+
+// apart tells whether a question is a question without a word, which is no name and no part of "this and that".
+func (q *question) apart(i int) bool {
+	w := &q.content[i]
+	return (!w.capped || words.known[words.stem(w.raw)] || titles[w.raw]) && !w.pair && (w.mark == "" || q.follows(i))
+}
+
+// follows tells whether the next word belongs to the same phrase.
+func (q *question) follows(i int) bool {
+	return i+1 < len(q.content) && q.content[i+1].clause == q.content[i].clause && q.content[i+1].mark == ""
+}
+
+// weightless tells whether a word may be there or not: an adverb of manner or degree, what stands in the question anyway, what a
+// name is the name of (the GRE exam), or a title before one.
+func (q *question) weightless(i int) bool {
+	w := &q.content[i]
+	if w.quoted || w.code || w.figure {
+		return false
+	}
+	again := func(v word) bool { return v.key == w.key }
+	if words.weightless[w.key] && (kindOf(w) == "words" || kindOf(w) == "sense") || slices.ContainsFunc(q.content[:i], again) || slices.ContainsFunc(q.content[i+1:], again) {
+		return true
+	}
+	if spareParticiples[w.raw] && i > 0 && i+1 < len(q.content) && q.content[i+1].mark != "" {
+		return true // stretch marks caused by, a school located in
+	}
+	named := func(i int) bool {
+		return i >= 0 && i < len(q.content) && q.content[i].proper && q.content[i].clause == w.clause
+	}
+	return words.sorts[w.key] && w.mark == "" && named(i-1) || titles[w.raw] && named(i+1)
+}
+
+var spareParticiples = set("created caused located situated based associated related seen given done")
+
+var titles = set("mr mrs ms dr prof president sir senator actor actress singer")
 
 func joined(s []string) string {
 	out := ""
@@ -164,7 +206,7 @@ func derived(a, b string) bool {
 	if len(a) < 5 {
 		return false
 	}
-	for _, end := range []string{"ment", "ation", "ion", "ance", "ence", "ancy", "al"} {
+	for _, end := range []string{"ment", "ation", "ion", "ance", "ence", "ancy", "al", "ive"} {
 		if root, ok := strings.CutSuffix(b, end); ok && len(root) >= 5 && root == a {
 			return true
 		}
@@ -207,6 +249,9 @@ func heavier(a, b string) string {
 
 // roles compares questions of the same words: who does it, to whom, from where.
 func roles(p, q *question) string {
+	if x, y := p.suffers(), q.suffers(); x != y {
+		return "roles: who does it, who is it done to"
+	}
 	x, y := canonical(p.content), canonical(q.content)
 	if agree(x, y) {
 		return ""
@@ -230,6 +275,12 @@ func roles(p, q *question) string {
 	return "roles: the same words in another order"
 }
 
+// suffers tells whether who is asked for is done to: who was paid.
+func (q *question) suffers() bool {
+	return len(q.types) > 0 && q.types[0] == "who" && len(q.content) > 0 && q.content[0].acted &&
+		!slices.ContainsFunc(q.content, func(w word) bool { return w.mark == "by" })
+}
+
 func around(x []word, i int) string {
 	var s []string
 	for _, w := range x[i:min(i+3, len(x))] {
@@ -249,7 +300,7 @@ func canonical(content []word) []word {
 			continue
 		}
 		from := i
-		for from > 0 && out[from-1].clause == out[i].clause {
+		for from > 0 && out[from-1].clause == out[i].clause && out[from-1].key != "?if" { // if it is mixed, if you mix it
 			from--
 		}
 		to := i + 1
@@ -355,19 +406,37 @@ func clash(v, w *word) bool {
 	if x == y {
 		return false
 	}
-	if x == "than" || y == "than" || x == "per" || y == "per" {
-		return true
-	}
 	if x > y {
 		x, y = y, x
 	}
-	switch x + " " + y {
-	case "from to", "for from", "by in", "about for", "by from", "about by", "by to", "by for", "about to", "about from", "from with", " from", "by with":
-		return true
-	case "from in", "in to": // from Mexico, in Mexico; but: important in making, to make
+	if x+" "+y == "in to" { // important in making, to make; but: flights to Mexico, in Mexico
 		return v.capped || w.capped
 	}
-	return false
+	return !alikeMarks[x+" "+y]
+}
+
+// alikeMarks are prepositions that may stand for each other, or be missing, before the same word.
+var alikeMarks = func() map[string]bool {
+	m := map[string]bool{}
+	for pair := range strings.SplitSeq(`of,for of,in of,about of,'s of,to of,from of,with for,to for,in for,'s in,'s in,with in,about ,of ,for ,in ,about ,to ,as ,'s ,via ,by ,between`, " ") {
+		a, b, _ := strings.Cut(pair, ",")
+		m[min(a, b)+" "+max(a, b)] = true
+	}
+	return m
+}()
+
+// tough is "is it safe to eat eggs" for "are eggs safe to eat"; nil: x is no such question.
+func tough(x []word) []word {
+	last := len(x) - 1
+	if last < 2 || !words.frontal[x[0].key] || x[last].mark != "to" {
+		return nil
+	}
+	for i := 1; i < last; i++ {
+		if x[i].mark != "" || x[i].clause != x[0].clause || words.frontal[x[i].key] || x[i].pair {
+			return nil
+		}
+	}
+	return append([]word{x[0], x[last]}, x[1:last]...)
 }
 
 // variants are the other orders of x that say the same: flu symptoms for symptoms of the flu, B and A for A and B.
@@ -375,6 +444,9 @@ func variants(x []word) [][]word {
 	out := [][]word{x}
 	if len(x) > 24 {
 		return out
+	}
+	if v := tough(x); v != nil {
+		out = append(out, v)
 	}
 	for i := 1; i < len(x); i++ {
 		switch x[i].mark {
@@ -395,14 +467,19 @@ func variants(x []word) [][]word {
 				}
 			}
 		}
-		if x[i].pair {
-			for m := 1; m <= 3 && i-m >= 0; m++ {
+		if x[i].pair || x[i-1].raw == "or" && i > 1 {
+			or := i
+			if !x[i].pair {
+				or = i - 1
+			}
+			for m := 1; m <= 3 && or-m >= 0; m++ {
 				for n := 1; n <= 3 && i+n <= len(x); n++ {
-					v := slices.Clone(x[:i-m])
+					v := slices.Clone(x[:or-m])
 					right := slices.Clone(x[i : i+n])
-					left := slices.Clone(x[i-m : i])
+					left := slices.Clone(x[or-m : or])
 					right[0].mark, left[0].mark = left[0].mark, right[0].mark
 					v = append(v, right...)
+					v = append(v, x[or:i]...)
 					v = append(v, left...)
 					v = append(v, x[i+n:]...)
 					out = append(out, v)

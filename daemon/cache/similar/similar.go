@@ -6,8 +6,9 @@
 //
 // It works the safe way round. It does not look for differences known to matter; it folds away those known not to matter (how a
 // question is framed, politeness, spelling, synonyms, what grammar demands), and what is left must be equal, in the same roles.
-// A word it does not know is thus a veto. To let more pass, teach it words: see lists.go and synonyms.go. Surprising: it can only
-// refuse, and will refuse many questions that a person would call the same.
+// A word it does not know is thus a veto, or, if it is the only difference, a grave doubt that takes nearly the whole threshold. To
+// let more pass, teach it words: see lists.go and synonyms.go. Surprising: it can only refuse, and will refuse many questions that
+// a person would call the same.
 package similar
 
 import (
@@ -20,14 +21,16 @@ const Threshold = 0.95
 
 // How much less than the threshold will do, since nothing passes Compare whose words do not agree.
 const (
-	slackAgreed  = 0.15 // all words agree
-	slackDoubted = 0.07 // there is a Doubt
+	Slack        = 0.25 // all words agree: under the threshold less this, nothing is alike
+	slackDoubted = 0.11 // there is a Doubt
+	slackGrave   = 0.01 // it is Grave
 )
 
 // Verdict is what Compare finds.
 type Verdict struct {
 	Veto  string // why the questions must not share an answer, such as "numbers: 12, not 20"; empty: nothing speaks against it
 	Doubt string // what one says and the other does not, which only matters when they are not very near each other
+	Grave bool   // they must be nearer still: it is a word that may well matter
 }
 
 // longest is the number of words above which only equal texts are alike.
@@ -41,17 +44,32 @@ func Decide(a, b string, cosine float64) (hit bool, veto string) {
 
 // DecideAt is Decide with another threshold.
 func DecideAt(threshold float64, a, b string, cosine float64) (hit bool, veto string) {
-	v := Compare(a, b)
+	return Compare(a, b).At(threshold, cosine)
+}
+
+// At decides with a cosine; veto is as of Decide.
+func (v Verdict) At(threshold, cosine float64) (hit bool, veto string) {
 	switch {
-	case v.Veto != "" || cosine < threshold-slackAgreed:
+	case v.Veto != "" || cosine < threshold-Slack:
 		return false, v.Veto
-	case v.Doubt != "" && cosine < threshold-slackDoubted:
+	case cosine < v.Enough(threshold):
 		return false, v.Doubt
 	}
 	return true, ""
 }
 
-// Compare reads two questions. It is symmetric, needs no model and takes some ten microseconds.
+// Enough is the cosine from which the questions may share an answer, where there is no veto.
+func (v Verdict) Enough(threshold float64) float64 {
+	switch {
+	case v.Grave:
+		return threshold - slackGrave
+	case v.Doubt != "":
+		return threshold - slackDoubted
+	}
+	return threshold - Slack
+}
+
+// Compare reads two questions. It is symmetric, needs no model and takes some 30 microseconds.
 func Compare(a, b string) Verdict {
 	if a == b {
 		return Verdict{}
@@ -68,10 +86,10 @@ func Compare(a, b string) Verdict {
 	switch doubts := append(p.doubts, q.doubts...); {
 	case len(doubts) == 0:
 		return Verdict{}
-	case len(doubts) > 1 || !slices.Equal(p.persons, q.persons) && !strings.HasPrefix(doubts[0], "person"):
+	case len(doubts) > 2 || len(doubts) > 1 && (p.grave || q.grave):
 		return Verdict{Veto: "more than one difference: " + doubts[0]}
 	default:
-		return Verdict{Doubt: doubts[0]}
+		return Verdict{Doubt: strings.Join(doubts, "; "), Grave: p.grave || q.grave}
 	}
 }
 
@@ -125,33 +143,68 @@ func modals_(p, q *question) string {
 		p.doubts = append(p.doubts, "modal: only one has can") // what is to be done, what can be done
 		return ""
 	}
+	if x, y := without(p.modals, q.modals), without(q.modals, p.modals); len(x)+len(y) == 1 && slices.Contains(append(x, y...), "will") &&
+		len(p.types) > 0 && p.types[0] == "when" && slices.Equal(p.types, q.types) && !p.past && !q.past {
+		p.doubts = append(p.doubts, "modal: only one has will") // when does it start, when will it start
+		return ""
+	}
 	if !slices.Equal(p.modals, q.modals) {
 		return differ("modal", strings.Join(p.modals, " "), strings.Join(q.modals, " "))
 	}
 	return ""
 }
 
-// persons may be missing from one of the two only when it is the one who asks: my password, the password.
+// persons may be missing from one of the two only when it is the one who asks (my password, the password), or when it stands for
+// anyone and nobody else is named.
 func persons(p, q *question) string {
 	x, y := without(p.persons, q.persons), without(q.persons, p.persons)
 	if len(x) == 0 && len(y) == 0 {
+		if !slices.Equal(p.order, q.order) { // can I see yours, can you see mine
+			return differ("person", strings.Join(p.order, " "), strings.Join(q.order, " "))
+		}
 		return ""
 	}
+	who := append(slices.Clone(x), y...)
+	all := func(s []string, f func(string) bool) bool {
+		return !slices.ContainsFunc(s, func(w string) bool { return !f(w) })
+	}
 	if len(x) == 0 || len(y) == 0 {
-		who := append(x, y...)
-		own := func(w string) bool { return w == "i" || w == "me" || w == "my" || w == "people" }
-		if !slices.ContainsFunc(who, func(w string) bool { return !own(w) }) {
+		if all(who, func(w string) bool { return w == "i" || w == "me" || w == "my" || w == "people" }) {
+			if slices.Contains(who, "me") && slices.Contains(p.persons, "i") && slices.Contains(q.persons, "i") {
+				return differ("person", strings.Join(x, " "), strings.Join(y, " ")) // who blocked me, whom I blocked
+			}
 			return ""
 		}
-		if len(who) == 1 && (who[0] == "you" || who[0] == "them" || who[0] == "they") {
-			p.doubts = append(p.doubts, "person: only one has "+who[0])
+		if all(who, func(w string) bool { return anyones[w] }) && !(p.owner && q.owner) && len(p.persons)+len(q.persons) == len(who) {
+			p.doubts = append(p.doubts, "person: only one has "+strings.Join(who, " "))
 			return ""
 		}
+		return differ("person", strings.Join(x, " "), strings.Join(y, " "))
+	}
+	// What is your worst habit, what is the worst habit you have.
+	if all(append(slices.Clone(p.persons), q.persons...), func(w string) bool { return sameOne[w] == "you" }) {
+		p.doubts = append(p.doubts, "person: "+strings.Join(x, " ")+", not "+strings.Join(y, " "))
+		return ""
+	}
+	// What can I do, what can we do; can you live on it, can one live on it.
+	if len(x) == 1 && len(y) == 1 && len(p.persons) == 1 && len(q.persons) == 1 && slices.Equal(p.modals, []string{"can"}) && slices.Equal(q.modals, p.modals) &&
+		len(p.types) > 0 && slices.Equal(p.types, q.types) && whoever[x[0]] && whoever[y[0]] && (p.types[0] == "what" || x[0] != "i" && y[0] != "i") && len(p.content) > 1 {
+		p.doubts = append(p.doubts, "person: "+x[0]+", not "+y[0])
+		return ""
 	}
 	return differ("person", strings.Join(x, " "), strings.Join(y, " "))
 }
 
+var (
+	owners  = set("my your our their his her") // whose
+	anyones = set("this you your they them their we us our people")
+	whoever = set("i you we they people one")
+)
+
 func types(p, q *question) string {
+	if p.hanging != q.hanging {
+		p.doubts, p.grave = append(p.doubts, differ("question", p.hanging, q.hanging)), true
+	}
 	x, y := p.types, q.types
 	if slices.Equal(x, y) {
 		return ""
@@ -167,7 +220,7 @@ func types(p, q *question) string {
 		return ""
 	}
 	if n := min(len(x), len(y)); n > 0 && slices.Equal(x[:n], y[:n]) {
-		p.doubts = append(p.doubts, "question: only one asks twice")
+		p.doubts, p.grave = append(p.doubts, "question: only one asks twice"), true
 		return ""
 	}
 	return differ("question", strings.Join(x, " "), strings.Join(y, " "))
@@ -175,9 +228,18 @@ func types(p, q *question) string {
 
 func tenses(p, q *question) string {
 	if p.past != q.past && p.finite && q.finite {
+		asked := func(q *question) bool { return slices.Contains(q.persons, "your") || slices.Contains(q.persons, "you") }
+		if asked(p) && asked(q) && slices.ContainsFunc(p.content, superlative) {
+			p.doubts = append(p.doubts, "tense: one asks of the past") // what is, what was your worst mistake
+			return ""
+		}
 		return "tense: one asks of the past"
 	}
 	return ""
+}
+
+func superlative(w word) bool {
+	return w.raw == "best" || w.raw == "worst" || w.raw == "most" || w.key == words.fold("favorite") || len(w.raw) > 5 && strings.HasSuffix(w.raw, "est")
 }
 
 // without is a less the words of b, each as often as it is there.

@@ -12,7 +12,7 @@ import (
 // pair is a line of testdata/near.jsonl. The cosine is that of all-MiniLM-L6-v2 at a real Ollama; TestCosines makes it anew.
 type pair struct {
 	Kind   string  `json:"kind"`
-	Half   string  `json:"half"` // tune: looked at when the rules were made; held: kept back; later: written after them
+	Half   string  `json:"half"` // tune: looked at when the rules were made; held: kept back; later, second and so on: each written after the rules of its day
 	A      string  `json:"a"`
 	B      string  `json:"b"`
 	Same   bool    `json:"same"`
@@ -73,13 +73,13 @@ func TestNearMissesAreRefusedAndParaphrasesAreNot(t *testing.T) {
 			t.Logf("accepted: %s: %q, %q (%.3f)", p.Kind, p.A, p.B, p.Cosine)
 		}
 	}
-	for _, half := range []string{"tune", "held", "later", "all"} {
+	for _, half := range []string{"tune", "held", "later", "second", "third", "fourth", "fifth", "sixth", "all"} {
 		c := halves[half]
 		t.Logf("%s: near misses accepted %d of %d (cosine alone %d), paraphrases %d of %d (cosine alone %d)", half, c.accepted, c.misses, c.bareAccepted, c.hits, c.same, c.bareHits)
 		if c.accepted*100 > c.misses {
 			t.Errorf("%s: more than 1 %% of the near misses are accepted", half)
 		}
-		if c.hits*2 < c.same {
+		if c.hits*2 < c.same { // later and fourth have none
 			t.Errorf("%s: fewer than half of the paraphrases are accepted", half)
 		}
 	}
@@ -122,6 +122,13 @@ func TestTheVetoSaysWhatDiffers(t *testing.T) {
 		{"What is WHO policy?", "Who is it?", "question: what, not who"},
 		{"Should I invest?", "Should I not invest, unless I must?", "negation: only one has not invest except"},
 		{"Is 1,5 enough?", "Is 15 enough?", "numbers: 1,5, not 15"},
+		{"What films are with Spielberg?", "What films are about Spielberg?", "roles: with Spielberg, not about Spielberg"},
+		{"Can I see who blocked me?", "Can I see who I blocked?", "person: only one has me"},
+		{"How do I save my work?", "How do I save their work?", "person: only one has their"},
+		{"Should I do several tasks?", "Should I do one task?", "numbers: several, not one"},
+		{"Who paid for the repair?", "Who was paid for the repair?", "roles: who does it, who is it done to"},
+		{"Can you swim?", "Can I swim?", "person: you, not i"},
+		{"Can I see what you wrote?", "Can you see what I wrote?", "person: i you, not you i"},
 	} {
 		if got := Compare(tt.a, tt.b).Veto; got != tt.veto {
 			t.Errorf("%q, %q: %q, want %q", tt.a, tt.b, got, tt.veto)
@@ -143,7 +150,17 @@ func TestWhatChangesNoAnswerIsNoVeto(t *testing.T) {
 		{"Why is my lamp not working?", "Why isn’t my lamp working?"},
 		{"What is 1,000 divided by 3?", "What is 1000 divided by three?"},
 		{"How do I sell my art?", "How do you sell your art?"},
+		{"How is a crow different from a raven?", "What is the difference between ravens and crows?"},
+		{"Which is better, tea or coffee?", "Which is better: coffee or tea?"},
+		{"How did World War II end?", "How did the Second World War end?"},
+		{"What would happen if the moon fell?", "What happens if the moon falls?"},
+		{"Can you explain how a fridge works?", "How does a refrigerator work?"},
 		{"WHAT IS THE CAPITAL OF FRANCE", "what is the capital of france?"},
+		{"Are raw eggs safe to eat?", "Is it safe to eat raw eggs?"},
+		{"Why won't my car start?", "Why doesn't my car start?"},
+		{"Can you recommend good books about Rome?", "What are good books about Rome?"},
+		{"Should I rent or buy?", "Is it better to rent or buy?"},
+		{"Would you marry a non-smoker?", "Would you marry a person who is not a smoker?"},
 	} {
 		if v := Compare(tt.a, tt.b); v != (Verdict{}) {
 			t.Errorf("%q, %q: %+v", tt.a, tt.b, v)
@@ -161,9 +178,27 @@ func TestDoubtNeedsTheWholeThresholdNearly(t *testing.T) {
 		cosine float64
 		hit    bool
 		veto   string
-	}{{0.97, true, ""}, {0.85, false, v.Doubt}, {0.7, false, ""}} {
+	}{{0.97, true, ""}, {0.83, false, v.Doubt}, {0.6, false, ""}} {
 		if hit, veto := Decide(a, b, tt.cosine); hit != tt.hit || veto != tt.veto {
 			t.Errorf("%v: %v %q", tt.cosine, hit, veto)
+		}
+	}
+}
+
+func TestHowMuchADoubtWeighs(t *testing.T) {
+	for _, tt := range []struct {
+		a, b, doubt string
+		grave       bool
+	}{
+		{"How do I become a travel agent?", "How do I become a successful travel agent?", "words: only one has successful", false},
+		{"How do I pass the GRE on time?", "How do I pass the GRE exam on time?", "words: only one has exam", false},
+		{"What is your weirdest fear ever?", "What is the weirdest fear you have?", "person: your, not you", false},
+		{"When does the World Cup start?", "When will the World Cup start?", "modal: only one has will", false},
+		{"How do I cook brown rice fast?", "How do I cook rice fast?", "words: only one has brown", true},
+		{"What is meditation used for?", "What is meditation used?", "question: only one has for", true},
+	} {
+		if v := Compare(tt.a, tt.b); v != (Verdict{Doubt: tt.doubt, Grave: tt.grave}) {
+			t.Errorf("%q, %q: %+v", tt.a, tt.b, v)
 		}
 	}
 }

@@ -2,19 +2,21 @@ package similar
 
 // synonyms: the words of a line answer the same question.
 const synonyms = `
+length duration
 remove delete erase eliminate
 fast quick rapid quickly rapidly swift speedy
 biggest largest
 small little tiny
 smallest littlest tiniest
-begin start commence
+fastest quickest
+begin start commence initiate
 finish complete
 buy purchase
 fix repair mend
 get obtain acquire receive
 reduce decrease lower lessen
 show display
-create make generate produce
+create make generate produce manufacture
 use utilize usage
 help assist aid
 need require necessary required mandatory compulsory
@@ -23,7 +25,7 @@ allow permit permitted allowed
 happen occur
 end ending
 ask inquire
-answer reply respond
+answer reply respond response
 car automobile auto
 film movie
 photo picture pic image photograph
@@ -33,7 +35,7 @@ fridge refrigerator
 doctor physician
 lawyer attorney
 child kid
-infant baby
+infant baby newborn
 teenager teen adolescent
 illness disease sickness
 medicine medication
@@ -41,9 +43,10 @@ cheap inexpensive affordable
 expensive pricey
 cost price
 trip journey
+travel visit
 shop store
 home house
-salary wage
+salary wage pay compensation remuneration
 company firm corporation
 info information
 application app
@@ -79,7 +82,7 @@ beautiful gorgeous
 funny humorous hilarious
 rich wealthy
 poor impoverished
-famous renowned
+famous renowned celebrated
 wrong incorrect
 strange weird odd
 error mistake
@@ -94,7 +97,7 @@ meaning mean definition define signify
 goal objective aim
 example instance
 part component
-main major primary chief principal
+main major primary chief principal mostly
 teach educate
 explain describe clarify
 understand comprehend
@@ -115,8 +118,8 @@ merge combine
 split divide
 copy duplicate
 check verify
-inventor invent
-discoverer discover
+inventor invent invention
+discoverer discover discovery
 director direct
 painter paint
 winner win
@@ -129,7 +132,7 @@ wifi wireless
 internet web
 website site webpage
 password passcode
-electric electrical
+electric electrical electricity
 driver driving
 closet wardrobe
 tap faucet
@@ -201,14 +204,14 @@ smoke smoking
 weed marijuana cannabis
 gay homosexual
 safe safely
-dangerous hazardous
+dangerous hazardous risky
 illegal unlawful
 legal lawful legally
-common usual typical
+common usual typical prevalent
 rare uncommon
 weirdest strangest
 interesting fascinating
-boring dull
+boring dull boredom
 useful helpful
 abroad overseas
 recent latest
@@ -233,7 +236,7 @@ organize tidy
 prepare preparation
 focus concentrate concentration
 decide decision
-recommend suggest
+recommend suggest propose
 compare comparison
 worth worthwhile
 each all every
@@ -307,12 +310,12 @@ change modify alter edit
 study learn
 job employment
 career profession
-hire recruit
+hire recruit employ
 pass crack
 advice tip suggestion
 lady woman
 guy man
-dead death die perish
+dead death die perish fatal lethal
 obese obesity overweight
 thin skinny slim
 angry anger mad
@@ -343,7 +346,7 @@ alien extraterrestrial
 region area
 origin source
 amount quantity
-big large huge enormous giant massive
+big large huge enormous giant massive tremendous
 amazing awesome incredible fantastic wonderful astonishing
 good best greatest great nice top finest excellent
 consequence result outcome
@@ -383,9 +386,9 @@ stop quit cease
 sick ill unwell
 holiday vacation
 clever smart intelligent
-tired exhausted
+tired exhausted fatigued
 speak talk
-pick choose select
+pick choose select opt
 grow cultivate
 hurt injure
 injury wound
@@ -396,13 +399,403 @@ shoe footwear
 glasses spectacles
 jewel gem
 forest woods
+humiliate embarrass
+construct build
+destroy demolish ruin wreck
+gather collect
+throw toss
+jump leap hop
+yell shout scream
+quiet silent
+loud noisy
+dirty filthy unclean
+brave courageous
+cowardly timid
+calm peaceful tranquil
+furious enraged
+rude impolite discourteous
+generous charitable
+honest truthful
+dishonest deceitful
+loyal faithful devoted
+lucky fortunate
+unlucky unfortunate
+foolish silly
+crazy insane nuts
+normal ordinary
+unique distinctive
+modern contemporary
+hungry starving
+thirsty parched
+cold chilly
+wet damp moist
+empty vacant
+broken damaged
+heavy weighty
+accurate precise exact
+permanent everlasting
+temporary interim
+unknown obscure
+popular trendy
+ugly unattractive hideous
+scary creepy spooky
+horrible awful terrible dreadful
+delicious tasty yummy
+healthy wholesome nutritious
+harmful detrimental
+infectious contagious
+allergy allergic
+vomit puke
+itch itchy
+swell swollen
+diarrhea diarrhoea
+constipation constipated
+insomnia sleeplessness
+flu influenza
+diabetes diabetic
+cancer cancerous
+pill tablet
+alcohol booze
+drunk intoxicated
+toddler tot
+boy lad
+girl lass
+adult grownup
+relatives kin
+guest visitor
+stranger outsider
+enemy foe
+boss supervisor
+politician statesman
+immigrant migrant
+immigration migration
+border frontier
+war warfare
+battle combat
+gun firearm
+bomb explosive
+soldier trooper
+victory triumph
+peace harmony
+freedom liberty
+law legislation
+court tribunal
+crime felony
+thief robber burglar
+steal rob
+theft robbery burglary
+fraud scam swindle
+arrest apprehend
+guilty culpable
+punish penalize
+punishment penalty
+corrupt corruption
+bribe bribery
+poverty destitution
+unemployed jobless
+unemployment joblessness
+retire retirement
+invest investment
+revenue turnover
+expense expenditure spending
+discount rebate
+refund reimbursement reimburse
+vendor seller
+entrepreneur businessman
+owner proprietor
+tenant renter
+landlord lessor
+rent lease
+airport airfield
+plane aircraft
+vessel
+passenger traveller
+pedestrian walker
+traffic congestion
+tourist sightseer
+tourism touristic
+beach seaside shore
+mountain mount
+island isle
+jungle rainforest
+storm tempest
+rain rainfall
+snow snowfall
+earthquake quake
+hurricane cyclone typhoon
+pollution contamination
+pollute contaminate
+animal creature beast
+dog canine doggy
+cat feline kitty
+puppy pup
+cow cattle
+pig hog swine
+rabbit bunny
+snake serpent
+flower blossom
+farmer grower
+farm agriculture
+dinner supper
+snack nibble
+cookie biscuit
+vegetable veggie veg
+potato spud
+spice seasoning
+grill barbecue bbq
+cup mug
+bag sack
+clothes apparel garment
+jacket coat
+tooth dental
+muscle muscular
+bone skeletal
+brain cerebral
+heart cardiac
+lung pulmonary
+kidney renal
+liver hepatic
+intelligence intellect
+idea notion concept
+opinion viewpoint
+christian christianity
+islam islamic
+hindu hinduism
+buddhist buddhism
+jew jewish judaism
+prayer pray
+heaven paradise
+ghost phantom
+devil satan
+magic magical sorcery
+history historical
+era epoch
+lesson tutorial
+homework assignment
+thesis dissertation
+graduate graduation
+scholarship bursary
+tuition fees
+teacher instructor
+professor lecturer
+classmate schoolmate
+author writer
+story tale
+journalist reporter
+song tune
+music musical
+singer vocalist
+audience spectator
+drawing sketch
+team squad
+coach trainer
+athlete sportsman
+hike trek
+fishing fisherman
+hobby pastime
+toy plaything
+hacker hacking
+bug glitch
+slow sluggish
+encrypt encryption
+decrypt decryption
+robot robotic
+algorithm algorithmic
+subtract minus
+triangle triangular
+circle circular
+scientist researcher
+biology biological
+atom atomic
+molecule molecular
+planet planetary
+star stellar
+galaxy galactic
+moon lunar
+astronaut cosmonaut
+spacecraft spaceship
+gravity gravitational
+evolution evolve evolutionary
+gene genetic
+bacteria bacterial
+hormone hormonal
+sperm semen
+virgin virginity
+puberty adolescence
+betray betrayal
+forgive forgiveness
+apologize apology
+promise vow
+complain complaint
+criticize criticism
+threat threaten
+blackmail extort extortion
+abuse mistreat
+violence violent
+murderer killer
+suicide suicidal
+funeral burial
+grave tomb
+survive survival
+protect protection safeguard
+escape flee
+explore exploration
+analyze analysis
+evaluate evaluation assess assessment
+measure measurement
+estimate estimation
+predict prediction forecast
+schedule timetable
+delay postpone
+hurry rush
+arrive arrival
+depart departure
+enter entry
+climb ascend
+push shove
+pull drag tug
+grasp grip
+tear rip
+attach fasten
+detach unfasten
+glue adhesive
+sew stitch
+decorate decoration
+pillow cushion
+blanket duvet
+curtain drape
+bulb lightbulb
+wire cable
+perfume fragrance
+makeup cosmetic
+barber hairdresser
+haircut hairstyle hairdo
+bald baldness
+sunburn sunburnt
+weak feeble
+flexible flexibility
+meditate meditation
+relax relaxation unwind
+stress stressful
+curious curiosity
+confuse confusion
+disappoint disappointment
+frustrate frustration
+ashamed shame
+regret remorse
+grief grieve mourning
+passion passionate
+enthusiasm enthusiastic
+creative creativity
+imagine imagination
+persistent persistence perseverance
+selfish selfishness
+greed greedy
+humble humility
+expert specialist
+amateur hobbyist
+qualification credential
+candidate applicant
+internship intern
+freelance freelancer
+deliver delivery ship
+transport transportation
+engine motor
+withdraw withdrawal
+insurance insure
+bankrupt bankruptcy insolvent insolvency
+economy economic
+laborer labourer
+waiter waitress
+policeman policewoman
+firefighter fireman
+pharmacy drugstore
+therapist counselor counsellor
+veterinarian vet
+democracy democratic
+dictator tyrant
+dictatorship tyranny
+communist communism
+socialist socialism
+capitalist capitalism
+racist racism
+sexist sexism
+feminist feminism
+terrorist terrorism
+slave slavery
+false untrue
+genuine authentic
+destiny fate
+forever eternally
+sometimes occasionally
+soon shortly
+finally eventually
+suddenly abruptly
+carefully cautiously
+grab seize
+prefer preference
+persuade convince
+negotiate bargain haggle
+disagree disagreement
+admit confess
+reveal disclose
+imitate mimic
+discourage demotivate
+award prize
+tradition traditional
+culture cultural
+ceremony ritual
+grammar grammatical
+pronounce pronunciation
+fluent fluency
+ignore disregard
+solve resolve
+puzzle riddle
+clue hint
+density dense
+acceleration accelerate
+motion movement
+rotate rotation spin
+vibrate vibration
+explode explosion blast
+evaporate evaporation
+condense condensation
+mix blend
+pure purity
+shiny glossy
+dark darkness
+run execute
+maybe perhaps
+fail failure
 `
 
 // phrases are read before anything else: what stands before > becomes what stands after it. | separates alternatives, ^ is where a
 // sentence begins (greetings do not count).
 const phrases = `
+why will not > why does not
+get in touch with | getting in touch with | reach out to > contact
+unsubscribe from > cancel subscription for
+high in | rich in | contain a lot of | contains a lot of | contain lots of > contain many
+is it better to > should i
+^ please recommend some | ^ can you recommend some | ^ could you recommend some | ^ recommend some | ^ please suggest some | ^ can you suggest some | ^ could you suggest some | ^ suggest some > what are some
+^ please recommend a | ^ can you recommend a | ^ could you recommend a | ^ recommend a | ^ please suggest a | ^ can you suggest a | ^ could you suggest a | ^ suggest a > what is a
+^ please recommend | ^ can you recommend | ^ could you recommend | ^ can you suggest | ^ could you suggest > what are
+kannst du mir bitte erklären | können sie mir bitte erklären | kannst du mir bitte sagen | können sie mir sagen | können sie mir bitte sagen | bitte erkläre mir >
+comment fait - on | comment faire | comment puis - je faire | comment est - ce qu'on fait > comment faire
+cómo se hace | cómo hago | cómo puedo hacer | cómo hacer > cómo hacer
+what would happen if | what will happen if | what happens if | what could happen if | what might happen if | what happens when | what will happen when | what would happen when > what if
+^ what to do > what should i do
+^ what should be the > what is the
+what are your thoughts about | what is your take on | what are your views about | what are your views of | what is your view of | what are your opinions on | what are your opinions about | what are your opinions of | how do you view | how do you see > what opinion
+how long will it take to | how much time will it take to | how many days does it take to | how much time is required to | how long would it take to > what duration take
+how is it like to | how does it feel being | what is it like when you > what feel
+has anyone ever | has anybody ever | have you ever | has someone ever > whether ever
+a lot of people > many people
+in the future | in future > future
+as of now | as of today | till now | until now | so far >
+way better than > better than
+vs. > versus
 get rid of > remove
-the state of | the city of | the country of | the town of >
 learn more about > learn about
 start learning | begin learning | start to learn | get started with | get started learning | learning how to > learn
 learn how to > learn
@@ -436,6 +829,10 @@ look like > resemble
 in real life | in practice > practically
 on time > punctual
 all the time > always
+make a backup of | take a backup of > backup
+study for | get ready for > prepare for
+deal with | deals with | dealing with | cope with | coping with > overcome
+in an effective way > effectively
 a couple of > couple
 know more about > know about
 travel to > visit
@@ -446,6 +843,8 @@ gets rid of | getting rid of | got rid of > remove
 get over > overcome
 getting over > overcome
 find out > find
+tell if | tell whether > know if
+know whether > know if
 figure out > find
 look for | looking for > find
 set up | setting up > install
@@ -487,9 +886,11 @@ free of charge > free
 for the first time > 1st
 for example | for instance | e.g. >
 in general | in particular | in fact | after all | at all | of all time >
-in the world | on earth | on the planet | of the world > in world
-the world's | world's > world
-human beings | human being > human
+in the world | on the planet | of the world | in the entire world | in the whole world >
+in the state of | in the city of | in the town of | in the country of > in
+in the state of new york > in newyorkstate
+in the city of mexico > in mexico city
+human beings | human being | a human > humans
 united states of america | united states | the states | u.s.a. | u.s. | u.s.a | u.s > usa
 united kingdom | great britain | u.k. | u.k > uk
 european union > eu
@@ -521,14 +922,20 @@ per capita > percapita
 how come > why
 what makes | what make | what made > why
 what causes | what cause | what caused | what is causing > why
-what is the cause of | what is the cause for | what are the causes of | what are the causes for > what cause of
+what is the cause of | what is the cause for | what are the causes of | what are the causes for | what are some causes of | what are some causes for | what are causes of | what were the causes of | what was the cause of | what are the main causes of > why
 what is the reason that | what is the reason why | what is the reason for | what is the reason behind | what are the reasons for | what are the reasons that | what are the reasons why | what is the reason of | what are the reasons behind | what is the reason | for what reason | for what reasons | what was the reason for | what were the reasons for | what was the reason that > why
 why is it that > why
 how is it that > how
 is there a way to | is there any way to | are there ways to | are there any ways to | is there some way to | is there any method to | is there an easy way to | is there a good way to > how
 what do i have to do to | what should i do to | what can i do to | what must i do to | what do i need to do to | what do i do to | what can we do to | what does it take to | what should one do to | what can you do to | what can one do to > how
 what is the process to | what is the process of | what is the process for | what are the steps to | what are the steps for | what is the procedure to | what is the procedure for | what is the method of > how
-what is it like to | how does it feel to | what does it feel like to | how is it to | what is it like being | what is it like | how does it feel > what feel
+what is it like to | what is like to | how does it feel to | what does it feel like to | how is it to | what is it like being | what is it like | how does it feel > what feel
+world war 1 | world war one | world war i | first world war > ww1
+world war 2 | world war two | world war ii | second world war > ww2
+world war 3 | world war three | world war iii | third world war > ww3
+wwi > ww1
+wwii > ww2
+what is the weather like | what is the weather > how weather
 how do you say | how would you say | how to say | how do i say | what is the word for > translate
 how tall | how high > what height
 what is the tallness of > what height of
@@ -549,6 +956,7 @@ how much money > what howmuch money
 how much > what howmuch
 how long does it take to | how long does it take for | how much time does it take to | how long do i need to > what duration take
 how long > what duration
+how much is a | how much is an | how much is the | how much are the > what cost of
 how much does it cost to | what does it cost to > what cost
 what time | in which year | in what year | which year | what year | on what date | on which date | what date | what month | in what month | at what time | at which time > when
 what is the time in | what time is it in | what is the current time in > when now in

@@ -14,6 +14,7 @@ type word struct {
 	mark   string // the preposition before it
 	clause int
 	capped bool // begins with a capital letter
+	proper bool // and so is a name, as far as can be told
 	begins bool // is the first of a sentence
 	quoted bool
 	code   bool
@@ -187,6 +188,7 @@ func addWord(out []word, s string) []word {
 		for part := range strings.FieldsSeq(full) {
 			w.raw = part
 			out = append(out, w)
+			w.capped = false
 		}
 		return out
 	}

@@ -22,19 +22,21 @@ const (
 
 // lexicon is every word list of this package in the form in which it is asked. It never changes.
 type lexicon struct {
-	class    map[string]class
-	small    map[string]use      // by language and word
-	means    map[string]string   // what a word of a class stands for: could -> can, his -> he
-	past     map[string]bool     // did, was, were, had
-	phrases  map[string][]phrase // by their first word, longest first
-	group    map[string]string   // stem -> the first of its synonyms
-	lemma    map[string]string   // went -> go; the misspelt -> the well spelt
-	number   map[string]string   // seven -> 7, third -> 3rd
-	kind     map[string]string   // stem -> what to call the difference: units, dates, ...
-	known    map[string]bool     // stems that are certainly no typing errors
-	frontal  map[string]bool     // words that may stand before or after what they are said of: safe, cost
-	optional map[string]bool
-	part     map[string]bool // participles that do not end in -ed
+	class      map[string]class
+	small      map[string]use      // by language and word
+	means      map[string]string   // what a word of a class stands for: could -> can, his -> he
+	past       map[string]bool     // did, was, were, had
+	phrases    map[string][]phrase // by their first word, longest first
+	group      map[string]string   // stem -> the first of its synonyms
+	lemma      map[string]string   // went -> go; the misspelt -> the well spelt
+	number     map[string]string   // seven -> 7, third -> 3rd
+	kind       map[string]string   // stem -> what to call the difference: units, dates, ...
+	known      map[string]bool     // stems that are certainly no typing errors
+	frontal    map[string]bool     // words that may stand before or after what they are said of: safe, cost
+	optional   map[string]bool
+	sorts      map[string]bool // what a name may be the name of: an exam, an app
+	weightless map[string]bool // words that may be missing from one of the two when they are near each other
+	part       map[string]bool // participles that do not end in -ed
 }
 
 type phrase struct {
@@ -50,7 +52,7 @@ func readLexicon() *lexicon {
 	l := &lexicon{
 		class: map[string]class{}, small: map[string]use{}, means: map[string]string{}, past: set(pastWords), phrases: map[string][]phrase{}, group: map[string]string{},
 		lemma: map[string]string{}, number: map[string]string{}, kind: map[string]string{}, known: map[string]bool{}, frontal: map[string]bool{},
-		optional: map[string]bool{}, part: set(participles),
+		optional: map[string]bool{}, weightless: map[string]bool{}, sorts: map[string]bool{}, part: set(participles),
 	}
 	for _, c := range []struct {
 		class class
@@ -102,6 +104,13 @@ func readLexicon() *lexicon {
 	}
 	for _, w := range strings.Fields(frontals) {
 		l.frontal[l.fold(w)] = true
+	}
+	for _, w := range strings.Fields(weightless) {
+		l.weightless[l.fold(w)] = true
+		l.known[l.stem(w)] = true
+	}
+	for _, w := range strings.Fields(sorts) {
+		l.sorts[l.fold(w)] = true
 	}
 	for _, w := range strings.Fields(optionals) {
 		l.optional[l.fold(w)] = true
@@ -210,6 +219,9 @@ func (l *lexicon) stem(w string) string {
 		w = w[:len(w)-2]
 	case strings.HasSuffix(w, "s") && !strings.HasSuffix(w, "ss") && !strings.HasSuffix(w, "us") && !strings.HasSuffix(w, "is"):
 		w = w[:len(w)-1]
+	}
+	if b, ok := l.lemma[w]; ok {
+		w = b
 	}
 	switch {
 	case strings.HasSuffix(w, "ied") && len(w) > 4:

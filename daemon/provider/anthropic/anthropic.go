@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"corral/daemon/llm"
+	"corral/daemon/provider"
 	"corral/daemon/provider/relay"
 	"corral/daemon/translate"
 )
@@ -47,3 +48,13 @@ func New(o relay.Options, key func() (string, error)) *Provider {
 
 // Probe asks for the list of models. Without a key the refusal is proof enough that the server is there.
 func (p *Provider) Probe(ctx context.Context) error { return p.Ask(ctx, p.base+"/v1/models") }
+
+// Models are those that the API lists (https://docs.anthropic.com/en/api/models-list).
+func (p *Provider) Models(ctx context.Context) ([]provider.Listed, error) {
+	return p.List(ctx, p.base+"/v1/models?limit=1000", "data.#.id")
+}
+
+// Look asks for its models.
+func (p *Provider) Look(ctx context.Context) (provider.Look, error) {
+	return p.Relay.Look(ctx, p.base+"/v1/models", "data.#.id", "")
+}

@@ -13,6 +13,7 @@ import (
 	"corral/daemon/provider/providertest"
 	"corral/daemon/provider/relay"
 	"corral/testkit"
+	"corral/testkit/raw"
 )
 
 func newProvider(o relay.Options, key func() (string, error)) provider.Provider {
@@ -48,7 +49,7 @@ func TestItSpeaksItsOwnDialectOnly(t *testing.T) {
 }
 
 func TestAVersionIsSentWithTheKey(t *testing.T) {
-	srv := providertest.Serve(t, func(c net.Conn, r *http.Request) bool {
+	srv := raw.ServeUnread(t, func(c net.Conn, r *http.Request) bool {
 		v := fmt.Sprint(r.Header["Anthropic-Version"])
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(v), v)
 		return true

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"corral/daemon/llm"
+	"corral/daemon/provider"
 	"corral/daemon/provider/relay"
 	"corral/daemon/translate"
 )
@@ -41,4 +42,18 @@ func New(o relay.Options, key func() (string, error)) *Provider {
 // Probe asks for the list of models.
 func (p *Provider) Probe(ctx context.Context) error {
 	return p.Ask(ctx, p.base+"/v1beta/models?pageSize=1")
+}
+
+// Models are those that the API lists (https://ai.google.dev/api/models#method:-models.list).
+func (p *Provider) Models(ctx context.Context) ([]provider.Listed, error) {
+	list, err := p.List(ctx, p.base+"/v1beta/models?pageSize=1000", "models.#.name")
+	for i := range list {
+		list[i].Model = strings.TrimPrefix(list[i].Model, "models/")
+	}
+	return list, err
+}
+
+// Look asks for its models.
+func (p *Provider) Look(ctx context.Context) (provider.Look, error) {
+	return p.Relay.Look(ctx, p.base+"/v1beta/models?pageSize=200", "models.#.name", "models/")
 }

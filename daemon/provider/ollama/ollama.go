@@ -4,6 +4,7 @@ package ollama
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/ollama/ollama/api"
 
@@ -16,9 +17,13 @@ import (
 // Provider is one Ollama server.
 type Provider struct {
 	*relay.Relay
+	base    string // of its paths
 	api     *api.Client
 	digests digests
 	known   knowledge
+	held    recent[[]provider.Held]
+	stored  recent[map[string]uint64]
+	details details
 }
 
 // New makes a Provider of o, of which Server, Hint and Path are filled in here.
@@ -29,9 +34,11 @@ func New(o relay.Options) *Provider {
 	o.API = translate.Ollama
 	o.Speaks = func(*llm.Endpoint) bool { return true } // what it does not know it answers with 404, as it would without Corral
 	base := *o.Base
-	p := &Provider{Relay: relay.New(o), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
+	p := &Provider{Relay: relay.New(o), base: strings.TrimSuffix(o.Base.EscapedPath(), "/"), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
 	p.digests.fetch = p.list
 	p.known.fetch = p.show
+	p.held = recent[[]provider.Held]{fresh: heldFresh, fetch: p.holds}
+	p.stored = recent[map[string]uint64]{fresh: storedFresh, fetch: p.stores}
 	return p
 }
 
@@ -47,8 +54,7 @@ func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error
 			reply.Digest = p.digests.of(ctx, reply.Model)
 		}
 	case llm.Manage:
-		p.digests.changed()
-		p.known.changed()
+		p.altered()
 	}
 	return reply, nil
 }
@@ -78,6 +84,9 @@ func (p *Provider) show(ctx context.Context, model string) (traits, error) {
 	return traitsOf(s), nil
 }
 
+// Digest is that of model; empty when it cannot be told.
+func (p *Provider) Digest(ctx context.Context, model string) string { return p.digests.of(ctx, model) }
+
 // Probe asks for the server's version.
 func (p *Provider) Probe(ctx context.Context) error {
 	_, err := p.api.Version(ctx)
@@ -89,4 +98,13 @@ func (p *Provider) Close() {
 	p.digests.close()
 	p.known.close()
 	p.Relay.Close()
+}
+
+// Look asks for its models and its version.
+func (p *Provider) Look(ctx context.Context) (provider.Look, error) {
+	look, err := p.Relay.Look(ctx, p.base+"/api/tags", "models.#.name", "")
+	if err == nil {
+		look.Version = p.Relay.Text(ctx, p.base+"/api/version", "version")
+	}
+	return look, err
 }

@@ -2,6 +2,7 @@ package ollama
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,7 @@ import (
 const (
 	traitsFresh   = 15 * time.Second // a model may be replaced behind Corral's back
 	traitsTimeout = 500 * time.Millisecond
+	maxTraits     = 1000 // models: callers may send any name
 )
 
 // traits are what a model can do, as Ollama tells it. The zero value says that nothing is known.
@@ -83,6 +85,9 @@ func (k *knowledge) of(ctx context.Context, model string) traits {
 	}
 	m := k.models[model]
 	if m == nil {
+		if len(k.models) >= maxTraits {
+			k.forget()
+		}
 		m = &known{}
 		k.models[model] = m
 	}
@@ -104,6 +109,15 @@ func (k *knowledge) of(ctx context.Context, model string) traits {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return m.traits
+}
+
+// forget makes room: of names that are no models nothing is kept, and where that is not enough, of none. What is being fetched goes to
+// those who wait for it all the same. It needs the lock.
+func (k *knowledge) forget() {
+	maps.DeleteFunc(k.models, func(_ string, m *known) bool { return len(m.traits.can) == 0 && m.traits.context == 0 })
+	if len(k.models) >= maxTraits {
+		clear(k.models)
+	}
 }
 
 func (k *knowledge) refresh(model string, m *known, done chan struct{}) {

@@ -3,6 +3,7 @@ package ollama
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,4 +120,26 @@ func TestKnowledgeKeepsNobodyWaitingLong(t *testing.T) {
 			t.Error("a caller who has left waits")
 		}
 	})
+}
+
+// TestKnowledgeIsBounded: whoever calls may make up as many names as he likes; what is known of real models stays.
+func TestKnowledgeIsBounded(t *testing.T) {
+	k := &knowledge{fetch: func(_ context.Context, model string) (traits, error) {
+		if model != "real" {
+			return traits{}, errors.New("no such model")
+		}
+		return traits{context: 7}, nil
+	}}
+	defer k.close()
+	for i := range 5 * maxTraits {
+		if got := k.of(t.Context(), fmt.Sprint("made up ", i)).context; got != 0 {
+			t.Fatal(got)
+		}
+		if got := k.of(t.Context(), "real").context; got != 7 {
+			t.Fatal(got)
+		}
+	}
+	if n := len(k.models); n > maxTraits {
+		t.Errorf("%d names are remembered", n)
+	}
 }

@@ -4,12 +4,15 @@ package openai
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"corral/daemon/llm"
+	"corral/daemon/provider"
 	"corral/daemon/provider/relay"
 	"corral/daemon/translate"
 )
@@ -49,3 +52,50 @@ func New(o relay.Options, key func() (string, error), also []llm.Dialect) *Provi
 
 // Probe asks for the list of models.
 func (p *Provider) Probe(ctx context.Context) error { return p.Ask(ctx, p.base+"/models") }
+
+// Models are those that the server lists (https://platform.openai.com/docs/api-reference/models/list).
+func (p *Provider) Models(ctx context.Context) ([]provider.Listed, error) {
+	return p.List(ctx, p.base+"/models", "data.#.id")
+}
+
+// Stock is the same, with what else the server tells. llama.cpp has its one model's size
+// in meta (https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md), and has it in memory as long as it runs.
+func (p *Provider) Stock(ctx context.Context) ([]provider.Model, error) {
+	b, err := p.Tell(ctx, p.base+"/models")
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Data []struct {
+			ID      string
+			OwnedBy string `json:"owned_by"`
+			Meta    struct {
+				Trained    int     `json:"n_ctx_train"`
+				Parameters float64 `json:"n_params"`
+				Size       uint64
+			}
+		}
+	}
+	if err := json.Unmarshal(b, &in); err != nil {
+		return nil, fmt.Errorf("its list of models cannot be read: %w", err)
+	}
+	out := make([]provider.Model, 0, len(in.Data))
+	for _, m := range in.Data {
+		x := provider.Model{Name: m.ID, Bytes: m.Meta.Size, Trained: m.Meta.Trained, Loaded: m.OwnedBy == "llamacpp"}
+		switch n := m.Meta.Parameters; {
+		case n >= 1e9:
+			x.Parameters = fmt.Sprintf("%.1fB", n/1e9)
+		case n >= 1e6:
+			x.Parameters = fmt.Sprintf("%.0fM", n/1e6)
+		case n > 0:
+			x.Parameters = fmt.Sprintf("%.0fK", n/1e3)
+		}
+		out = append(out, x)
+	}
+	return out, nil
+}
+
+// Look asks for its models.
+func (p *Provider) Look(ctx context.Context) (provider.Look, error) {
+	return p.Relay.Look(ctx, p.base+"/models", "data.#.id", "")
+}

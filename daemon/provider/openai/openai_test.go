@@ -14,6 +14,7 @@ import (
 	"corral/daemon/provider/providertest"
 	"corral/daemon/provider/relay"
 	"corral/testkit"
+	"corral/testkit/raw"
 )
 
 func newProvider(o relay.Options, key func() (string, error)) provider.Provider {
@@ -53,7 +54,7 @@ func TestItSpeaksWhatItWasMadeWith(t *testing.T) {
 }
 
 func TestOneModelIsAskedForByTheServersOwnName(t *testing.T) {
-	srv := providertest.Serve(t, func(c net.Conn, r *http.Request) bool {
+	srv := raw.ServeUnread(t, func(c net.Conn, r *http.Request) bool {
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(r.RequestURI), r.RequestURI)
 		return true
 	})

@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+
+	"corral/daemon/llm"
 )
 
 // passedOn is what of the caller's headers a target may see. Left behind are those of one connection (RFC 9110, section
@@ -33,6 +35,23 @@ func stays(k string) bool {
 		return true
 	}
 	return strings.HasPrefix(k, "Corral-") || strings.HasPrefix(k, "Sec-") || strings.HasPrefix(k, "X-Forwarded-") || strings.HasPrefix(k, "Proxy-")
+}
+
+// trace tells the target which W3C trace the call is part of: what the caller said of it, with Corral's own part as the parent
+// where it has one. An id that the caller's other programs know, and what they keep in a baggage, leave this device only where the
+// config says so.
+func (p *Relay) trace(r *llm.Request, out http.Header) {
+	told := r.Target.Away == "" || p.o.TraceAway
+	for _, k := range [...]string{"Traceparent", "Tracestate", "Baggage"} {
+		if v := r.Header[k]; told && len(v) > 0 {
+			out[k] = v
+		} else {
+			delete(out, k)
+		}
+	}
+	if told && r.Traceparent != "" {
+		out["Traceparent"] = []string{r.Traceparent}
+	}
 }
 
 // handedBack is what of a target's headers the caller gets: what describes the body, and what the clients of each dialect

@@ -39,6 +39,8 @@ type Options struct {
 	Speaks     func(*llm.Endpoint) bool
 	API        translate.API
 	Translated func(path string) string
+	// TraceAway says that the server is told the trace of calls although they leave this device.
+	TraceAway bool
 	// Authorize sets the server's own key; nil: the caller's Authorization or x-api-key goes through.
 	Authorize func(h http.Header) error
 }
@@ -78,18 +80,15 @@ func New(o Options) *Relay {
 // Close lets go of idle connections.
 func (p *Relay) Close() { p.client.Close() }
 
+// CertificateEnds is when the server's certificate ends; see outbound.Client.
+func (p *Relay) CertificateEnds() time.Time { return p.client.CertificateEnds() }
+
 // Name is the provider's name in the config.
 func (p *Relay) Name() string { return p.o.Name }
 
 // Ask sends a bare GET for path, with the server's own key, to see whether it is there: any answer below 500 says so.
 func (p *Relay) Ask(ctx context.Context, path string) error {
-	h := http.Header{}
-	if p.o.Authorize != nil {
-		if err := p.o.Authorize(h); err != nil {
-			return err
-		}
-	}
-	res, err := p.client.Do(ctx, &outbound.Call{Method: http.MethodGet, Path: path, Header: h, Replay: true})
+	res, err := p.get(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -98,6 +97,32 @@ func (p *Relay) Ask(ctx context.Context, path string) error {
 		return fmt.Errorf("it answered with status %d", res.Status)
 	}
 	return nil
+}
+
+// maxTold bounds what a server tells of itself, such as its list of models, in bytes.
+const maxTold = 8 << 20
+
+// Tell sends a bare GET for path, with the server's own key, and returns what the server tells.
+func (p *Relay) Tell(ctx context.Context, path string) ([]byte, error) {
+	res, err := p.get(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Close()
+	if res.Status != http.StatusOK {
+		return nil, fmt.Errorf("it answered with status %d when asked for %s", res.Status, path)
+	}
+	return io.ReadAll(io.LimitReader(res, maxTold))
+}
+
+func (p *Relay) get(ctx context.Context, path string) (*outbound.Response, error) {
+	h := http.Header{}
+	if p.o.Authorize != nil {
+		if err := p.o.Authorize(h); err != nil {
+			return nil, err
+		}
+	}
+	return p.client.Do(ctx, &outbound.Call{Method: http.MethodGet, Path: path, Header: h, Replay: true})
 }
 
 const (
@@ -124,6 +149,7 @@ func (p *Relay) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 		return nil, err
 	}
 	call.Header["X-Request-Id"] = []string{r.ID}
+	p.trace(r, call.Header)
 	if r.Endpoint.Task == llm.Upload {
 		call.Source, call.Length = r.Source, r.Length
 	} else if len(r.Body) > 0 {
@@ -215,6 +241,9 @@ func (p *Relay) answer(ctx context.Context, r *llm.Request, res *outbound.Respon
 				return nil, err
 			}
 		}
+		if res.Status >= 300 {
+			*b.buf = p.unkeyed(*b.buf)
+		}
 		reply.Length = int64(len(*b.buf))
 		if res.Status < 300 && res.Header.Get("Content-Encoding") == "" {
 			b.usage = dialect.UsageOf(r.Endpoint, *b.buf)
@@ -230,6 +259,7 @@ func (p *Relay) sound(body []byte) error {
 		return llm.Errorf(llm.BadAnswer, "read "+p.o.Name, nil, "%s at %q answered with something that is not the answer asked for.", p.o.Server, p.o.Name)
 	}
 	if said, ok := dialect.FailureIn(body); ok {
+		said = p.said(said)
 		return llm.Errorf(llm.TargetRefused, "read "+p.o.Name, errors.New(said), "%s at %q failed: %s", p.o.Server, p.o.Name, said)
 	}
 	return nil
@@ -243,7 +273,7 @@ func (p *Relay) tooLong() error {
 func (p *Relay) failed(ctx context.Context, op string, err error) *llm.Error {
 	var e *llm.Error
 	if errors.As(err, &e) {
-		return e // the caller's own body failed while it was being sent, or an event was too long
+		return p.withoutKey(e) // the caller's own body failed while it was being sent, or an event was too long
 	}
 	if e := llm.Ended(ctx); e != nil {
 		return e
@@ -324,9 +354,10 @@ func (s *stream) untilContent() error {
 		case seen.Garbage:
 			return llm.Errorf(llm.BadAnswer, "read "+s.p.o.Name, nil, "%s at %q answered with something that is not the stream asked for.", s.p.o.Server, s.p.o.Name)
 		case seen.Failed && !seen.Content:
-			return llm.Errorf(llm.TargetRefused, "read "+s.p.o.Name, errors.New(seen.Failure), "%s at %q failed: %s", s.p.o.Server, s.p.o.Name, seen.Failure)
+			said := s.p.said(seen.Failure)
+			return llm.Errorf(llm.TargetRefused, "read "+s.p.o.Name, errors.New(said), "%s at %q failed: %s", s.p.o.Server, s.p.o.Name, said)
 		}
-		s.held = append(s.held, b...)
+		s.held = append(s.held, s.clean(b)...)
 		if seen.Content || len(s.held) > maxHeld {
 			return nil
 		}
@@ -345,13 +376,21 @@ func (s *stream) Next() ([]byte, error) {
 	b, err := s.ev.Next()
 	if err == nil {
 		if !s.ev.Seen.Garbage || s.ev.Seen.Terminal || s.ep.Task != llm.Generate {
-			return b, nil
+			return s.clean(b), nil
 		}
 		s.err = llm.Errorf(llm.BadAnswer, "read "+s.p.o.Name, nil, "%s at %q went on with something that is no part of an answer.", s.p.o.Server, s.p.o.Name)
 		return nil, s.err
 	}
 	s.err = s.end(err)
 	return nil, s.err
+}
+
+// clean is an event as the caller may have it.
+func (s *stream) clean(event []byte) []byte {
+	if s.ev.Seen.Failed {
+		return s.p.unkeyed(event)
+	}
+	return event
 }
 
 // end judges how a stream ended: io.EOF when it is whole, or was ended by the server's own word of failure.
@@ -379,7 +418,11 @@ func (s *stream) Last() bool { return s.ev.Seen.Terminal }
 // Failed reports whether the server itself ended the answer by a word of failure, which the caller gets.
 func (s *stream) Failed() bool { return s.ev.Seen.Failed }
 
-func (s *stream) Usage() llm.Usage { return s.ev.Seen.Usage }
+func (s *stream) Usage() llm.Usage {
+	u := s.ev.Seen.Usage
+	u.Failed = s.ev.Seen.Failed
+	return u
+}
 
 func (s *stream) Close() {
 	s.ev.Close()

@@ -26,11 +26,7 @@ func (p *Relay) translated(ctx context.Context, r *llm.Request, t Timeouts) (*ll
 	if tc.Query != "" {
 		call.Path += "?" + tc.Query
 	}
-	for _, k := range []string{"Traceparent", "Tracestate"} {
-		if v := r.Header[k]; len(v) > 0 {
-			call.Header[k] = v
-		}
-	}
+	p.trace(r, call.Header)
 	if err := p.authorize(call.Header); err != nil {
 		return nil, err
 	}
@@ -88,10 +84,13 @@ func (p *Relay) backIntoWords(ctx context.Context, tc *translate.Call, res *outb
 		reply.Length, reply.Body = 0, b // nothing: the nest knows what to do with that
 		return reply, nil
 	}
+	if res.Status >= 300 {
+		*b.buf = p.unkeyed(*b.buf)
+	}
 	answer, usage, err := tc.Answer(res.Status, *b.buf)
 	if err != nil {
 		b.Close()
-		return nil, err
+		return nil, p.withoutKey(llm.AsError(err))
 	}
 	*b.buf, b.usage = append((*b.buf)[:0], answer...), usage
 	reply.Length, reply.Body = int64(len(answer)), b

@@ -129,6 +129,7 @@ type Breaker struct {
 	limited    overlay
 	auth       overlay
 	shown      State // what was told last
+	shownPin   Pin
 	seq        uint64
 }
 
@@ -414,13 +415,13 @@ func (b *Breaker) byHand(do func(now time.Time)) {
 // unlock tells of the change there was, if any, when the lock is free again.
 func (b *Breaker) unlock(now time.Time) {
 	s, since, why := b.seen(now)
-	if s == b.shown {
+	if s == b.shown && b.pin == b.shownPin { // a pin that changes no state keeps it: that is told too
 		b.mu.Unlock()
 		return
 	}
 	b.seq++
 	c := Change{Target: b.target, From: b.shown, To: s, Why: why, At: since, Seq: b.seq}
-	b.shown = s
+	b.shown, b.shownPin = s, b.pin
 	b.mu.Unlock()
 	if b.changed != nil {
 		b.changed(c)
@@ -442,13 +443,17 @@ func (b *Breaker) seen(now time.Time) (s State, since time.Time, why string) {
 	return b.state, b.since, b.why
 }
 
-// Snapshot is the breaker as it is now.
+// Snapshot is the breaker as it is now. An open one whose time is over shows as half-open, which the feed tells when the next call comes.
 func (b *Breaker) Snapshot() Snapshot {
 	now := time.Now()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := Snapshot{Target: b.target, Pin: b.pin, Failures: b.failures, Probing: b.probing}
 	out.State, out.Since, out.Why = b.seen(now)
+	if out.State == Open && b.pin == Unpinned && !now.Before(b.until) {
+		// Only the next call moves the state, and where nobody calls it would be shown as open for ever, with nothing kept away.
+		out.State, out.Since, out.Why = HalfOpen, b.until, b.why+"; the next call tries it"
+	}
 	if r := b.refuses(now); r != nil {
 		out.NextProbe = r.Until
 	}

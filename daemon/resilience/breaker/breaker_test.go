@@ -34,7 +34,9 @@ func TestStates(t *testing.T) {
 		{"not in a row", "ffsffsff", Closed},
 		{"what is not judged does not interrupt a row", "fufuf-", Open},
 		{"what is not judged never opens", strings.Repeat("u", 100), Closed},
-		{"open until its time is over", "fff-+-m", Open},
+		{"open until its time is over", "fff-+-", Open},
+		{"and half-open from then on, also when nobody calls", "fff-+-m", HalfOpen},
+		{"a refused one too", "rrr-+", HalfOpen},
 		{"half-open", "fffmu", HalfOpen},
 		{"half-open and one success of two", "fffms", HalfOpen},
 		{"closed again", "fffmss", Closed},
@@ -273,6 +275,7 @@ func TestByHand(t *testing.T) {
 		begin(t, b).Denied(401)
 		b.Close()
 		b.Pin(PinnedClosed)
+		b.Pin(PinnedClosed) // is no news
 		for range 10 {
 			begin(t, b).Done(Failed)
 		}
@@ -287,9 +290,31 @@ func TestByHand(t *testing.T) {
 		b.Pin(Unpinned)
 		begin(t, b).Done(Succeeded)
 		want := []string{"closed > open: opened by hand", "open > closed: closed by hand", "closed > auth: it refuses Corral's key with status 401",
-			"auth > closed: closed by hand", "closed > open: pinned open by hand", "open > closed: unpinned"}
+			"auth > closed: closed by hand", "closed > closed: pinned closed by hand", "closed > open: pinned open by hand", "open > closed: unpinned"}
 		if strings.Join(told, "\n") != strings.Join(want, "\n") {
 			t.Errorf("told:\n%s", strings.Join(told, "\n"))
+		}
+	})
+}
+
+// Status, health and metrics once said for ever that a target is left alone which nobody called.
+func TestAnOpenBreakerThatNobodyCallsShowsWhenItsTimeIsOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		told := 0
+		b := New(llm.Target{}, rules(), func(Change) { told++ })
+		b.Open()
+		opened := time.Now()
+		time.Sleep(time.Hour)
+		s := b.Snapshot()
+		if s.State != HalfOpen || !s.Since.Equal(opened.Add(time.Minute)) || s.Why != "opened by hand; the next call tries it" || !s.NextProbe.IsZero() {
+			t.Errorf("%+v", s)
+		}
+		if b.Pin(PinnedOpen); b.Snapshot().State != Open {
+			t.Errorf("pinned: %+v", b.Snapshot())
+		}
+		b.Pin(Unpinned)
+		if told != 3 {
+			t.Errorf("%d changes were told, and looking is none", told)
 		}
 	})
 }

@@ -50,6 +50,13 @@ type Waiter struct {
 	Position int // 1 is next, if nobody comes or goes
 }
 
+// Use is what the queue's server does for one model.
+type Use struct {
+	Model   string // as called
+	Running int
+	Last    time.Time // when a call for it began or ended last
+}
+
 // Snapshot is the queue as it is shown.
 type Snapshot struct {
 	Running int
@@ -66,12 +73,17 @@ type Queue struct {
 	waiting []*waiter // in the order in which they came
 	order   order
 	held    time.Duration // how long a place is held, on average
+	uses    map[string]*Use
 }
+
+// maxUses bounds the models that are remembered, for callers may invent names.
+const maxUses = 64
 
 type waiter struct {
 	Ticket
 	since   time.Time
 	ready   chan struct{} // closed when the wait is over
+	use     *Use          // set before ready is closed, where there is a place
 	refused *llm.Error    // set before ready is closed, where there is no place after all
 }
 
@@ -86,7 +98,7 @@ type order struct {
 
 // New makes a Queue.
 func New(r Rules) *Queue {
-	q := &Queue{order: order{turns: map[string]uint64{}}}
+	q := &Queue{order: order{turns: map[string]uint64{}}, uses: map[string]*Use{}}
 	q.Set(r)
 	return q
 }
@@ -104,9 +116,14 @@ func (q *Queue) Set(r Rules) {
 
 // Place is a call's place in the server. Leave must be called when the call is over.
 type Place struct {
-	q     *Queue
-	since time.Time
+	q      *Queue
+	since  time.Time
+	use    *Use
+	waited bool
 }
+
+// Waited reports whether there was no place free when the call came.
+func (p *Place) Waited() bool { return p.waited }
 
 // Enter waits for a place. The error is an *llm.Error: Busy when the queue is full, Gone when ctx ends first, in which case
 // the place in the queue is free at once.
@@ -116,8 +133,9 @@ func (q *Queue) Enter(ctx context.Context, t Ticket) (Place, error) {
 	if q.free() && len(q.waiting) == 0 {
 		q.running++
 		q.order.model = t.Model
+		use := q.begin(t.Model, now)
 		q.mu.Unlock()
-		return Place{q, now}, nil
+		return Place{q: q, since: now, use: use}, nil
 	}
 	if len(q.waiting) >= q.rules.Waiting && !q.makeRoom(t) {
 		err := q.full()
@@ -135,7 +153,7 @@ func (q *Queue) Enter(ctx context.Context, t Ticket) (Place, error) {
 		if w.refused != nil {
 			return Place{}, w.refused
 		}
-		return Place{q, time.Now()}, nil
+		return Place{q: q, since: time.Now(), use: w.use, waited: true}, nil
 	case <-ctx.Done():
 	}
 	q.mu.Lock()
@@ -144,6 +162,7 @@ func (q *Queue) Enter(ctx context.Context, t Ticket) (Place, error) {
 	case <-w.ready: // it was given a place in this very moment
 		if w.refused == nil {
 			q.running--
+			w.use.Running--
 			q.fill()
 		}
 	default:
@@ -164,12 +183,51 @@ func (p *Place) Leave() {
 		return
 	}
 	p.q = nil
-	took := time.Since(p.since)
+	now := time.Now()
+	took := now.Sub(p.since)
 	q.mu.Lock()
 	q.running--
+	p.use.Running--
+	p.use.Last = now
 	q.held += (took - q.held) / 8
 	q.fill()
 	q.mu.Unlock()
+}
+
+// begin counts a call for model. Those of which nothing runs are forgotten first, the longest unused of them.
+func (q *Queue) begin(model string, now time.Time) *Use {
+	u := q.uses[model]
+	if u == nil {
+		if len(q.uses) >= maxUses {
+			var oldest *Use
+			for _, x := range q.uses {
+				if x.Running == 0 && (oldest == nil || x.Last.Before(oldest.Last)) {
+					oldest = x
+				}
+			}
+			if oldest != nil {
+				delete(q.uses, oldest.Model)
+			}
+		}
+		u = &Use{Model: model}
+		if len(q.uses) < maxUses {
+			q.uses[model] = u
+		}
+	}
+	u.Running++
+	u.Last = now
+	return u
+}
+
+// Uses are the models that calls were for, as far as they are remembered.
+func (q *Queue) Uses() []Use {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	out := make([]Use, 0, len(q.uses))
+	for _, u := range q.uses {
+		out = append(out, *u)
+	}
+	return out
 }
 
 func (q *Queue) free() bool { return q.rules.Concurrent <= 0 || q.running < q.rules.Concurrent }
@@ -185,6 +243,7 @@ func (q *Queue) fill() {
 			}
 		}
 		q.running++
+		w.use = q.begin(w.Model, time.Now())
 		close(w.ready)
 	}
 }

@@ -349,3 +349,62 @@ func BenchmarkFreePlace(b *testing.B) {
 		}
 	})
 }
+
+// TestUses: what runs for which model, and when it last did, is known however a call ends.
+func TestUses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(Rules{Concurrent: 2, Waiting: 10})
+		enter := func(model string) Place {
+			t.Helper()
+			p, err := q.Enter(t.Context(), Ticket{Model: model})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		use := func(model string) Use {
+			for _, u := range q.Uses() {
+				if u.Model == model {
+					return u
+				}
+			}
+			return Use{}
+		}
+		began := time.Now()
+		a, b := enter("m"), enter("m")
+		time.Sleep(time.Second)
+		ctx, leave := context.WithCancel(t.Context())
+		gone := make(chan error, 1)
+		go func() { _, err := q.Enter(ctx, Ticket{Model: "gone"}); gone <- err }()
+		waited := make(chan Place, 1)
+		go func() { p, _ := q.Enter(t.Context(), Ticket{Model: "n"}); waited <- p }()
+		synctest.Wait()
+		if u := use("m"); u.Running != 2 || !u.Last.Equal(began) || use("n").Running != 0 {
+			t.Errorf("%+v", q.Uses())
+		}
+		leave()
+		if <-gone == nil || use("gone").Running != 0 {
+			t.Errorf("%+v", q.Uses())
+		}
+		a.Leave()
+		a.Leave()
+		c := <-waited
+		if use("m").Running != 1 || use("n").Running != 1 || !use("m").Last.Equal(time.Now()) {
+			t.Errorf("%+v", q.Uses())
+		}
+		b.Leave()
+		c.Leave()
+		if use("m").Running != 0 || use("n").Running != 0 {
+			t.Errorf("%+v", q.Uses())
+		}
+		busy := enter("busy")
+		for i := range 3 * maxUses {
+			p := enter(fmt.Sprint("model ", i))
+			p.Leave()
+		}
+		if n := len(q.Uses()); n != maxUses || use("busy").Running != 1 || use("m").Model != "" || use(fmt.Sprint("model ", 3*maxUses-1)).Model == "" {
+			t.Errorf("%d models are remembered: %+v", n, q.Uses())
+		}
+		busy.Leave()
+	})
+}

@@ -62,6 +62,9 @@ type Entry struct {
 
 	Note string `json:"note,omitempty"` // events: what happened, in words or JSON
 
+	// Verdict is added up when the entry is written, and not kept in it.
+	Verdict Verdict `json:"-"`
+
 	// Erased says why names and texts are missing; the row's numbers remain. Never written, only read.
 	Erased string `json:"erased,omitempty"`
 }
@@ -93,6 +96,18 @@ func (k Kind) String() string {
 
 // MarshalText writes the kind's name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// Verdict is what a call says of the service's levels.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Unjudged   Verdict = iota // it asked no model, its caller was at fault, or left
+	Served                    // answered
+	Faulty                    // the answer broke off, or a last resort stood in for the model
+	Unanswered                // nobody answered, through no fault of the caller
+	Limited                   // over a limit or a budget
+)
 
 // Text is a prompt or an answer. Content is written only when the ledger keeps content; its commitment always is. A caller that does
 // not want to hold the whole text gives Commitment, made by a Committer, and no Content.

@@ -22,7 +22,7 @@ const (
 	Retried                        // more than one attempt
 	LastResort                     // a canned answer
 	Estimated                      // tokens were counted here, not reported
-	OverBudget                     // a budget was in force
+	OverBudget                     // a budget was used up when it came
 	HasContent                     // content was kept (set by the ledger)
 	CostUnknown                    // no price is known (set by the ledger)
 	OddCounts                      // a token count made no sense and is in no sum (set by the ledger)

@@ -29,7 +29,8 @@ type Row struct {
 	Baseline   Money
 	Duration   time.Duration // to the microsecond, as FirstToken
 	FirstToken time.Duration
-	Mark       uint64 // events: the sequence number they speak of
+	Mark       uint64  // events: the sequence number they speak of
+	Verdict    Verdict // not written
 }
 
 // Round makes the row what it is once written and read again. Sums are made of rows as they come, and verify adds up what was written:

@@ -112,6 +112,12 @@ type Adder struct {
 	into  *Sum
 	batch map[key]*Sum // the batch, as it is written
 	free  []*Sum
+
+	minutes  map[uint32]*Minute // the batch
+	minute   *Minute            // of minutes, the one that the last call was in; nil: none
+	minuteAt uint32
+	spare    []*Minute
+	was      Minute // on disk, while it is added to
 }
 
 type alike struct {
@@ -121,7 +127,7 @@ type alike struct {
 
 // NewAdder starts without any sum in memory.
 func NewAdder() *Adder {
-	return &Adder{cache: map[key]Sum{}, like: map[alike]*Sum{}, batch: map[key]*Sum{}}
+	return &Adder{cache: map[key]Sum{}, like: map[alike]*Sum{}, batch: map[key]*Sum{}, minutes: map[uint32]*Minute{}}
 }
 
 // Add takes a call into the batch.
@@ -140,6 +146,7 @@ func (a *Adder) Add(r *record.Row) {
 		a.last, a.into = k, into
 	}
 	a.into.Add(&s)
+	a.take(r, &s)
 }
 
 func (a *Adder) fresh() *Sum {
@@ -176,6 +183,9 @@ func (a *Adder) add(k key, s *Sum) {
 func (a *Adder) Write(tx *store.Tx) error {
 	if len(a.like) == 0 {
 		return nil
+	}
+	if err := a.writeMinutes(tx); err != nil {
+		return err
 	}
 	a.spread()
 	keys := make([]key, 0, len(a.batch))
@@ -241,6 +251,7 @@ func (a *Adder) Undo() {
 	}
 	clear(a.batch)
 	clear(a.like)
+	a.forgetMinutes()
 	a.into = nil
 }
 

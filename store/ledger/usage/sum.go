@@ -1,11 +1,13 @@
-// Package usage adds up what calls used and cost, by hour and by day, so that a report over a year reads sums and not calls.
+// Package usage adds up what calls used and cost, by hour and by day, so that a report over a year reads sums and not calls. Service
+// levels are read from what is added up by minute.
 //
 // A sum is kept for each hour and each day (UTC), for the whole and for each user, app, caller, model, provider and status:
 //
 //	ledger/hours   hour(4) dimension(1) value(4) -> Sum
 //	ledger/days    day(4)  dimension(1) value(4) -> Sum
+//	ledger/minutes minute(4) -> Minute, for the last 31 days (minutes.go)
 //
-// Hour and day count from 1970; value is a number from the ledger's name table, or the status. The period comes first so that one
+// Minute, hour and day count from 1970; value is a number from the ledger's name table, or the status. The period comes first so that one
 // commit touches neighbouring keys only. They are written in the transaction that writes the entries they sum up.
 //
 // What surprises: a count or an amount that makes no sense is in no sum, and is counted as odd instead. Sums saturate; they never
@@ -38,7 +40,9 @@ type Sum struct {
 	Saved       int64  `json:"saved_nano_usd"`    // baseline less cost, over calls where both are known
 	Micros      uint64 `json:"duration_us"`
 	FirstToken  uint64 `json:"first_token_us"`
-	Streams     uint64 `json:"streams"` // calls that FirstToken is the sum of
+	Streams     uint64 `json:"streams"`                  // calls that FirstToken is the sum of
+	HitTokens   uint64 `json:"cache_hit_tokens"`         // of cache hits: what their answers took the first time
+	HitSaved    int64  `json:"cache_hit_saved_nano_usd"` // part of Saved
 }
 
 // MaxTokens is the largest count that is believed of one call.
@@ -73,6 +77,9 @@ func Of(r *record.Row) Sum {
 	s.Cost, s.Baseline = cost, baseline
 	if costOK && baselineOK {
 		s.Saved = baseline - cost
+	}
+	if s.CacheHits > 0 {
+		s.HitTokens, s.HitSaved = addUint(s.Input, s.Output), s.Saved
 	}
 	if !costOK {
 		s.Unpriced = 1
@@ -120,7 +127,7 @@ func (s *Sum) Add(o *Sum) {
 	for i, n := range theirs {
 		*mine[i] = addUint(*mine[i], *n)
 	}
-	s.Cost, s.Baseline, s.Saved = addInt(s.Cost, o.Cost), addInt(s.Baseline, o.Baseline), addInt(s.Saved, o.Saved)
+	s.Cost, s.Baseline, s.Saved, s.HitSaved = addInt(s.Cost, o.Cost), addInt(s.Baseline, o.Baseline), addInt(s.Saved, o.Saved), addInt(s.HitSaved, o.HitSaved)
 }
 
 func addUint(a, b uint64) uint64 {
@@ -141,12 +148,15 @@ func addInt(a, b int64) int64 {
 }
 
 // counts lists the unsigned fields in the order in which they are on disk: append only.
-func (s *Sum) counts() [14]*uint64 {
-	return [14]*uint64{
+func (s *Sum) counts() [15]*uint64 {
+	return [15]*uint64{
 		&s.Calls, &s.Errors, &s.Refused, &s.CacheHits, &s.Input, &s.Output, &s.CachedInput, &s.Reasoning, &s.Estimated, &s.Odd,
-		&s.Unpriced, &s.Micros, &s.FirstToken, &s.Streams,
+		&s.Unpriced, &s.Micros, &s.FirstToken, &s.Streams, &s.HitTokens,
 	}
 }
+
+// first is how many counts the first sums on disk had; what they lack is zero.
+const first = 14
 
 func (s *Sum) append(b []byte) []byte {
 	for _, n := range [...]int64{s.Cost, s.Baseline, s.Saved} {
@@ -155,7 +165,7 @@ func (s *Sum) append(b []byte) []byte {
 	for _, n := range s.counts() {
 		b = binary.AppendUvarint(b, *n)
 	}
-	return b
+	return binary.AppendVarint(b, s.HitSaved)
 }
 
 var errSum = errors.New("a usage sum cannot be read")
@@ -168,12 +178,20 @@ func parseSum(b []byte) (s Sum, err error) {
 		}
 		*n, b = v, b[size:]
 	}
-	for _, n := range s.counts() {
+	for i, n := range s.counts() {
+		if i == first && len(b) == 0 {
+			return s, nil
+		}
 		v, size := binary.Uvarint(b)
 		if size <= 0 {
 			return s, errSum
 		}
 		*n, b = v, b[size:]
 	}
+	v, size := binary.Varint(b)
+	if size <= 0 {
+		return s, errSum
+	}
+	s.HitSaved = v
 	return s, nil
 }

@@ -47,6 +47,27 @@ func TestSumsSaturate(t *testing.T) {
 	}
 }
 
+// Sums that an older Corral wrote lack the newer fields.
+func TestOlderSumsAreRead(t *testing.T) {
+	s := Sum{Calls: 3, Cost: 7, Streams: 2}
+	b := s.append(nil)
+	got, err := parseSum(b[:len(b)-2]) // without what cache hits saved
+	if err != nil || got != s {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := parseSum(b[:len(b)-3]); err == nil {
+		t.Error("half a sum was taken for a whole one")
+	}
+}
+
+func TestCacheHitsSayWhatTheySaved(t *testing.T) {
+	s := Of(&record.Row{Status: 200, Flags: record.CacheHit, Tokens: record.Tokens{Input: 5, Output: 7}, Cost: record.Nano(0), Baseline: record.Nano(90)})
+	s.Add(&Sum{Calls: 1, Input: 1, Saved: 4})
+	if s.CacheHits != 1 || s.HitTokens != 12 || s.HitSaved != 90 || s.Saved != 94 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // Reports over any stretch must be the sum of its calls, whether they come from hours, from days or from both.
 func TestReportsOverAnyStretchAgreeWithTheCalls(t *testing.T) {
 	db := storetest.Open(t)

@@ -13,15 +13,11 @@ package vault
 
 import (
 	"bytes"
-	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
-	"slices"
 	"sync"
 
 	"corral/store/ledger/record"
@@ -57,6 +53,9 @@ var (
 	// ErrGone is returned for a key that was destroyed.
 	ErrGone = errors.New("key was destroyed")
 )
+
+// Anew is what remains to somebody whose key is gone, for the end of an error. A restore needs a Corral that runs.
+const Anew = "move the data folder away, start anew with the keys of a backup, and restore that"
 
 // Vault is the open key file. It is safe for many goroutines.
 type Vault struct {
@@ -122,37 +121,14 @@ func Open(path string, source Source) (*Vault, error) {
 	return v, nil
 }
 
-// Made says whether there is a whole key file at path, or the beginnings of none.
-func Made(path string) (bool, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	header := make([]byte, headerSize)
-	if _, err := io.ReadFull(f, header); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return false, err
-	}
-	return bytes.HasPrefix(header, []byte(magic)), nil
-}
-
 func (v *Vault) open() error {
 	raw, err := io.ReadAll(v.f)
 	if err != nil {
 		return err
 	}
-	fresh := len(raw) < headerSize || bytes.Equal(raw[:headerSize], make([]byte, headerSize))
-	if !fresh {
-		if !bytes.HasPrefix(raw, []byte(magic)) {
-			return errors.New("not a key file of a version that this corral knows")
-		}
-		kind := string(bytes.TrimRight(raw[len(magic):headerSize], "\x00"))
-		if kind != v.source.Kind() {
-			return fmt.Errorf("%w: it was made with the top key in a place of kind %q, and this is %s: give that place back, or restore a backup made with keys", ErrTopKey, kind, v.source.Where())
-		}
+	fresh, err := v.header(raw)
+	if err != nil {
+		return err
 	}
 	if err := v.loadTop(fresh); err != nil {
 		return err
@@ -162,10 +138,11 @@ func (v *Vault) open() error {
 	} else {
 		raw = raw[headerSize:]
 	}
-	if err := v.parse(raw); err != nil {
+	double := v.parse(raw)
+	if err := v.ownKeys(fresh); err != nil {
 		return err
 	}
-	if err := v.ownKeys(fresh); err != nil {
+	if err := v.wipe(double); err != nil {
 		return err
 	}
 	if err := v.flush(); err != nil {
@@ -188,6 +165,21 @@ func (v *Vault) open() error {
 	return nil
 }
 
+// header says whether raw is the beginning of a file that was never made, and looks whether a made one is for this source.
+func (v *Vault) header(raw []byte) (fresh bool, err error) {
+	if len(raw) < headerSize || bytes.Equal(raw[:headerSize], make([]byte, headerSize)) {
+		return true, nil
+	}
+	if !bytes.HasPrefix(raw, []byte(magic)) {
+		return false, errors.New("not a key file of a version that this corral knows")
+	}
+	kind := string(bytes.TrimRight(raw[len(magic):headerSize], "\x00"))
+	if kind != v.source.Kind() {
+		return false, fmt.Errorf("%w: it was made with the top key in a place of kind %q, and this is %s: give that place back; or %s", ErrTopKey, kind, v.source.Where(), Anew)
+	}
+	return false, nil
+}
+
 func (v *Vault) loadTop(fresh bool) error {
 	secret, err := v.source.Load()
 	switch {
@@ -198,7 +190,7 @@ func (v *Vault) loadTop(fresh bool) error {
 		}
 		return nil
 	case errors.Is(err, ErrNoSecret):
-		return fmt.Errorf("%w: %s holds none, yet %s was made with one: bring it back, or restore a backup made with keys", ErrTopKey, v.source.Where(), v.path)
+		return fmt.Errorf("%w: %s holds none, yet %s was made with one: bring it back; or %s", ErrTopKey, v.source.Where(), v.path, Anew)
 	case err != nil:
 		return fmt.Errorf("%w: %s: %w", ErrTopKey, v.source.Where(), err)
 	}
@@ -215,13 +207,13 @@ func (v *Vault) loadTop(fresh bool) error {
 	return nil
 }
 
-func (v *Vault) parse(raw []byte) error {
+// parse takes in the slots, and returns those that are there twice.
+func (v *Vault) parse(raw []byte) (double []int) {
 	v.byID = map[record.KeyID]int{}
 	v.dayKeys = map[uint32]record.KeyID{}
 	v.persons = map[place]record.KeyID{}
 	v.cache = map[record.KeyID]record.Key{}
 	v.recent = map[named]opened{}
-	var double []int
 	for i := 0; (i+1)*slotSize <= len(raw); i++ {
 		s, err := decodeSlot(raw[i*slotSize : (i+1)*slotSize])
 		v.slots = append(v.slots, s)
@@ -252,7 +244,7 @@ func (v *Vault) parse(raw []byte) error {
 			v.dayKeys[s.day] = id
 		}
 	}
-	return v.wipe(double)
+	return double
 }
 
 // ownKeys finds the ledger's own keys, or makes them for a fresh file. The header is written after them, so a file that has one has them.
@@ -281,7 +273,7 @@ func (v *Vault) ownKeys(fresh bool) error {
 		} else {
 			key, err := v.open1(found)
 			if err != nil {
-				return fmt.Errorf("%w: %s holds another key than the one this file was made with", ErrTopKey, v.source.Where())
+				return fmt.Errorf("%w: %s holds another key than the one this file was made with; give back the key that was there", ErrTopKey, v.source.Where())
 			}
 			*own.key = key
 		}
@@ -293,397 +285,6 @@ func (v *Vault) ownKeys(fresh bool) error {
 }
 
 func ownerOf(name string) (o owner) { copy(o[:], name); return o }
-
-// parentKey finds the key that wraps s. The caller holds mu.
-func (v *Vault) parentKey(s *slot) (record.Key, error) {
-	if s.kind == kindPerson {
-		i, ok := v.byID[record.KeyID(s.parent)]
-		if !ok {
-			return record.Key{}, ErrGone
-		}
-		return v.open1(v.slots[i])
-	}
-	for _, k := range v.top {
-		if k.id == s.parent {
-			return k.key, nil
-		}
-	}
-	return record.Key{}, ErrTopKey
-}
-
-func (v *Vault) open1(s *slot) (record.Key, error) {
-	if k, ok := v.cache[s.id]; ok {
-		return k, nil
-	}
-	under, err := v.parentKey(s)
-	if err != nil {
-		return record.Key{}, err
-	}
-	key, err := s.unwrap(&under)
-	if err != nil {
-		return record.Key{}, err
-	}
-	if len(v.cache) >= cacheSize {
-		clear(v.cache)
-	}
-	v.cache[s.id] = key
-	return key, nil
-}
-
-// add makes a key, wrapped and in a free slot, in memory. The caller holds mu for writing, or is Open.
-func (v *Vault) add(kind byte, day uint32, who owner) (*slot, record.Key, error) {
-	s := &slot{kind: kind, day: day, id: record.KeyID(randomID()), owner: who, generation: 1}
-	var key record.Key
-	_, _ = rand.Read(key[:]) // never fails
-	coming := v.top[len(v.top)-1]
-	parent, under := coming.id, record.Key(coming.key)
-	if kind == kindPerson {
-		dayID, ok := v.dayKeys[day]
-		if !ok {
-			d, _, err := v.add(kindSystem, day, owner{})
-			if err != nil {
-				return nil, key, err
-			}
-			dayID = d.id
-			v.dayKeys[day] = dayID
-		}
-		dayKey, err := v.open1(v.slots[v.byID[dayID]])
-		if err != nil {
-			return nil, key, fmt.Errorf("day key: %w", err)
-		}
-		parent, under = uint64(dayID), dayKey
-	}
-	if err := s.wrap(parent, &under, &key); err != nil {
-		return nil, key, err
-	}
-	v.place(s)
-	v.cache[s.id] = key
-	return s, key, nil
-}
-
-// place puts the key in a free slot, in memory.
-func (v *Vault) place(s *slot) {
-	if len(v.free) == 0 {
-		n := len(v.slots)
-		v.slots = append(v.slots, make([]*slot, growSlots)...)
-		for i := range growSlots {
-			v.free = append(v.free, n+growSlots-1-i)
-		}
-	}
-	i := v.free[len(v.free)-1]
-	v.free = v.free[:len(v.free)-1]
-	v.slots[i] = s
-	v.byID[s.id] = i
-	v.dirty = append(v.dirty, i)
-}
-
-// Person returns the key of a person for a day (days since 1970-01-01 UTC), and makes it when there is none. Its first use needs a
-// Flush before anything sealed under it may be written.
-func (v *Vault) Person(day uint32, who Who) (record.KeyID, record.Key, error) {
-	asked := named{day, who}
-	v.mu.RLock()
-	known, ok := v.recent[asked]
-	v.mu.RUnlock()
-	if ok {
-		return known.id, known.key, nil
-	}
-	at := place{day, v.owner(who)}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	id, ok := v.persons[at]
-	var key record.Key
-	var err error
-	if ok {
-		key, err = v.open1(v.slots[v.byID[id]])
-	} else {
-		var s *slot
-		if s, key, err = v.add(kindPerson, day, at.owner); err == nil {
-			id = s.id
-			v.persons[at] = id
-		}
-	}
-	if err != nil {
-		return 0, key, fmt.Errorf("key of a person: %w", err)
-	}
-	if len(v.recent) >= cacheSize {
-		clear(v.recent)
-	}
-	v.recent[asked] = opened{id, key}
-	return id, key, nil
-}
-
-// owner is a keyed hash: the key file alone tells no names.
-func (v *Vault) owner(who Who) (o owner) {
-	h := hmac.New(sha256.New, v.index[:])
-	h.Write([]byte(who.Kind + "\x00" + who.Name))
-	copy(o[:], h.Sum(nil))
-	return o
-}
-
-// Renew gives a person a fresh key for the day of the given one. The old key stays readable until it is destroyed.
-func (v *Vault) Renew(old record.KeyID) (record.KeyID, record.Key, error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	i, ok := v.byID[old]
-	if !ok {
-		return 0, record.Key{}, ErrGone
-	}
-	s, key, err := v.add(kindPerson, v.slots[i].day, v.slots[i].owner)
-	if err != nil {
-		return 0, key, err
-	}
-	clear(v.recent)
-	v.persons[place{s.day, s.owner}] = s.id
-	return s.id, key, nil
-}
-
-// Key returns a person's key or the system's. Errors: ErrGone.
-func (v *Vault) Key(id record.KeyID) (record.Key, error) {
-	v.mu.RLock()
-	key, ok := v.cache[id]
-	v.mu.RUnlock()
-	if ok {
-		return key, nil
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	i, ok := v.byID[id]
-	if !ok {
-		return key, ErrGone
-	}
-	return v.open1(v.slots[i])
-}
-
-// System returns the key for what belongs to no person.
-func (v *Vault) System() (record.KeyID, record.Key) { return v.sysID, v.system }
-
-// MAC returns the key for the seal on each entry's place.
-func (v *Vault) MAC() record.Key { return v.mac }
-
-// Of lists the keys of a person, of all days.
-func (v *Vault) Of(person Who) []record.KeyID {
-	who := v.owner(person)
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	var ids []record.KeyID
-	for id, i := range v.byID {
-		if s := v.slots[i]; s.kind == kindPerson && s.owner == who {
-			ids = append(ids, id)
-		}
-	}
-	slices.Sort(ids)
-	return ids
-}
-
-// All lists all keys that are left.
-func (v *Vault) All() []record.KeyID {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return slices.Sorted(maps.Keys(v.byID))
-}
-
-// Before lists all keys of days before the given one.
-func (v *Vault) Before(day uint32) []record.KeyID {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	var ids []record.KeyID
-	for id, i := range v.byID {
-		if s := v.slots[i]; s.day < day {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// Day returns the day of a person's key; false for other keys and for those that are gone.
-func (v *Vault) Day(id record.KeyID) (uint32, bool) {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	i, ok := v.byID[id]
-	if !ok || v.slots[i].kind != kindPerson {
-		return 0, false
-	}
-	return v.slots[i].day, true
-}
-
-// Flush writes new keys to disk. It is cheap when there are none.
-func (v *Vault) Flush() error {
-	v.mu.RLock()
-	n := len(v.dirty)
-	v.mu.RUnlock()
-	if n == 0 {
-		return nil
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return v.flush()
-}
-
-func (v *Vault) flush() error {
-	if len(v.dirty) == 0 {
-		return nil
-	}
-	if err := v.toWrite(); err != nil {
-		return err
-	}
-	size := int64(headerSize + len(v.slots)*slotSize)
-	if info, err := v.f.Stat(); err != nil {
-		return err
-	} else if info.Size() < size {
-		if _, err := v.f.WriteAt(make([]byte, size-info.Size()), info.Size()); err != nil {
-			return fmt.Errorf("grow key file: %w", err)
-		}
-	}
-	for _, i := range v.dirty {
-		s := v.slots[i]
-		if s == nil {
-			continue // destroyed before it was ever written
-		}
-		if _, err := v.f.WriteAt(s.encode(), at(i)); err != nil {
-			return fmt.Errorf("write key: %w", err)
-		}
-	}
-	if err := v.f.Sync(); err != nil {
-		return fmt.Errorf("sync key file: %w", err)
-	}
-	v.dirty = nil
-	return nil
-}
-
-func at(i int) int64 { return headerSize + int64(i)*slotSize }
-
-// Destroy overwrites keys. After it returns without error nothing sealed under them alone can be read by anyone. An id that is not
-// there is no error: an erasure that was killed is done again.
-func (v *Vault) Destroy(ids ...record.KeyID) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var slots []int
-	for _, id := range ids {
-		if i, ok := v.byID[id]; ok {
-			slots = append(slots, i)
-		}
-	}
-	// The disk first: when it fails, the keys are still known here and the next try finds them.
-	gone := make([]*slot, len(slots))
-	for n, i := range slots {
-		gone[n] = v.slots[i]
-	}
-	if err := v.wipe(slots); err != nil {
-		return err
-	}
-	for _, s := range gone {
-		if v.persons[place{s.day, s.owner}] == s.id {
-			delete(v.persons, place{s.day, s.owner})
-		}
-		if v.dayKeys[s.day] == s.id {
-			delete(v.dayKeys, s.day)
-		}
-		delete(v.cache, s.id)
-		delete(v.byID, s.id)
-	}
-	clear(v.recent)
-	return nil
-}
-
-// toWrite makes the file ready to be written. The caller holds mu for writing, or is Open.
-func (v *Vault) toWrite() error {
-	if !v.readOnly {
-		return nil
-	}
-	f, err := os.OpenFile(v.path, os.O_RDWR, 0)
-	if err != nil {
-		return fmt.Errorf("write key file: %w", err)
-	}
-	_ = v.f.Close()
-	v.f, v.readOnly = f, false
-	return nil
-}
-
-// wipe writes zeros over slots, first random bytes for disks that squeeze zeros away.
-func (v *Vault) wipe(slots []int) error {
-	if len(slots) == 0 {
-		return nil
-	}
-	if err := v.toWrite(); err != nil {
-		return err
-	}
-	noise := make([]byte, slotSize)
-	for _, fill := range []func(){func() { _, _ = rand.Read(noise) }, func() { clear(noise) }} {
-		for _, i := range slots {
-			fill()
-			if _, err := v.f.WriteAt(noise, at(i)); err != nil {
-				return fmt.Errorf("destroy key: %w", err)
-			}
-		}
-		if err := v.f.Sync(); err != nil {
-			return fmt.Errorf("destroy key: %w", err)
-		}
-	}
-	for _, i := range slots {
-		v.slots[i] = nil
-		v.free = append(v.free, i)
-	}
-	return nil
-}
-
-// Rotate exchanges the top key. Each key wrapped by the old one is written anew under the new one beside it, and only then is the old
-// slot destroyed; the source holds both top keys meanwhile. Killed at any point, the next Open carries on. Errors: ErrReadOnly.
-func (v *Vault) Rotate() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if len(v.top) == 1 {
-		both := ring{v.top[0], newTopKey()}
-		if err := v.source.Save(both.encode()); err != nil {
-			return fmt.Errorf("rotate top key: %w", err)
-		}
-		v.top = both
-	}
-	return v.finishRotation()
-}
-
-func (v *Vault) finishRotation() error {
-	coming := v.top[len(v.top)-1]
-	under := record.Key(coming.key)
-	var old []int
-	for i, s := range v.slots {
-		if s != nil && s.kind == kindSystem && s.parent != coming.id {
-			old = append(old, i)
-		}
-	}
-	for _, i := range old {
-		s := v.slots[i]
-		if v.byID[s.id] != i {
-			continue // rewrapped in an attempt that failed later
-		}
-		key, err := v.open1(s)
-		if err != nil {
-			return fmt.Errorf("rewrap key: %w", err)
-		}
-		anew := &slot{kind: s.kind, day: s.day, id: s.id, owner: s.owner, generation: s.generation + 1}
-		if err := anew.wrap(coming.id, &under, &key); err != nil {
-			return err
-		}
-		v.place(anew)
-	}
-	if err := v.flush(); err != nil {
-		return err
-	}
-	if err := v.wipe(old); err != nil {
-		return err
-	}
-	if err := v.source.Save(ring{coming}.encode()); err != nil {
-		return fmt.Errorf("let go of the old top key: %w", err)
-	}
-	v.top = ring{coming}
-	return nil
-}
-
-// TopKeyID names the top key in force, to tell whether it changed. It tells nothing of the key.
-func (v *Vault) TopKeyID() uint64 {
-	v.mu.RLock()
-	defer v.mu.RUnlock()
-	return v.top[len(v.top)-1].id
-}
 
 // Where says where the top key is, for a person.
 func (v *Vault) Where() string { return v.source.Where() }
@@ -716,39 +317,4 @@ func (v *Vault) Close() error {
 	clear(v.cache)
 	clear(v.recent)
 	return v.f.Close()
-}
-
-// KindOf reads which kind of place the top key of the key file at path is in; empty when there is no such file yet.
-func KindOf(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
-	header := make([]byte, headerSize)
-	if _, err := io.ReadFull(f, header); err != nil || !bytes.HasPrefix(header, []byte(magic)) {
-		return ""
-	}
-	return string(bytes.TrimRight(header[len(magic):], "\x00"))
-}
-
-// SameKeys says whether the key file at path and the given one belong to one ledger: whether they have the same keys of the ledger's
-// own. Their ids are not secret.
-func SameKeys(path string, other []byte) bool {
-	here, err := os.ReadFile(path)
-	if err != nil {
-		return false
-	}
-	mine, theirs := ownIDs(here), ownIDs(other)
-	return len(mine) > 0 && maps.Equal(mine, theirs)
-}
-
-func ownIDs(raw []byte) map[owner]record.KeyID {
-	ids := map[owner]record.KeyID{}
-	for i := headerSize; i+slotSize <= len(raw); i += slotSize {
-		if s, err := decodeSlot(raw[i : i+slotSize]); err == nil && s != nil && s.kind == kindSystem && s.day == noDay {
-			ids[s.owner] = s.id
-		}
-	}
-	return ids
 }

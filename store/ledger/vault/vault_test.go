@@ -238,6 +238,44 @@ func TestALostTopKeyIsSaidAndNeverReplaced(t *testing.T) {
 	open(t, path, source)
 }
 
+// Whoever looks with the wrong key must leave the file as it was, also where a rotation was killed and slots are there twice.
+func TestCheckSaysWhatOpenWouldAndWritesNothing(t *testing.T) {
+	path, source := filepath.Join(t.TempDir(), FileName), &memory{}
+	if err := Check(path, source); err != nil {
+		t.Errorf("no file yet: %v", err)
+	}
+	v := open(t, path, source)
+	before, err := v.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	double := append(before[:len(before):len(before)], before[headerSize:]...)
+	if err := os.WriteFile(path, double, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		source Source
+		want   error
+	}{
+		"its own":         {source, nil},
+		"an empty source": {&memory{}, ErrTopKey},
+		"another key":     {&memory{secret: ring{newTopKey()}.encode()}, ErrTopKey},
+		"another kind":    {FromKeyring(fakeKeyring{}, "ledger"), ErrTopKey},
+	} {
+		if err := Check(path, c.source); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.want != nil {
+			if _, err := Open(path, c.source); !errors.Is(err, c.want) {
+				t.Errorf("Open with %s: %v", name, err)
+			}
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, double) {
+			t.Errorf("%s: the file was changed, %v", name, err)
+		}
+	}
+}
+
 func TestATornSlotLosesOnlyItself(t *testing.T) {
 	path, source := filepath.Join(t.TempDir(), FileName), &memory{}
 	v := open(t, path, source)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // One path segment: nothing in it may lead out of the folder.
@@ -39,4 +40,48 @@ func Handler(dir string) http.Handler {
 			http.NotFound(w, r)
 		}
 	})
+}
+
+// Slow is h with the bodies of all its answers together no faster than so many bytes a second.
+func Slow(h http.Handler, perSecond int) http.Handler {
+	const slice = 20 * time.Millisecond
+	turns := make(chan struct{}, 1) // who holds it may send
+	turns <- struct{}{}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(&slow{ResponseWriter: w, r: r, turns: turns, each: max(1, perSecond/int(time.Second/slice)), slice: slice}, r)
+	})
+}
+
+type slow struct {
+	http.ResponseWriter
+	r     *http.Request
+	turns chan struct{}
+	each  int // bytes a slice
+	slice time.Duration
+}
+
+func (s *slow) Write(p []byte) (n int, err error) {
+	for len(p) > 0 && err == nil {
+		var m int
+		m, err = s.piece(p[:min(len(p), s.each)])
+		n, p = n+m, p[m:]
+	}
+	return n, err
+}
+
+func (s *slow) piece(p []byte) (int, error) {
+	select {
+	case <-s.turns:
+	case <-s.r.Context().Done():
+		return 0, s.r.Context().Err()
+	}
+	defer func() { s.turns <- struct{}{} }()
+	select {
+	case <-time.After(s.slice * time.Duration(len(p)) / time.Duration(s.each)):
+	case <-s.r.Context().Done():
+		return 0, s.r.Context().Err()
+	}
+	n, err := s.ResponseWriter.Write(p)
+	http.NewResponseController(s.ResponseWriter).Flush()
+	return n, err
 }

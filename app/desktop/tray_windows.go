@@ -1,0 +1,5 @@
+//go:build desktop
+
+package desktop
+
+func trayThere() bool { return true }

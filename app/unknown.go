@@ -1,0 +1,42 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// refuseUnknown makes a word that is no command of a group an error, in c and below. Cobra shows the group's help instead and ends with
+// 0, so that a script goes on as if the work were done.
+func refuseUnknown(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		refuseUnknown(sub)
+	}
+	if !c.HasSubCommands() || c.Runnable() {
+		return
+	}
+	c.DisableFlagsInUseLine = true
+	c.Args = unknownCommand
+	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+}
+
+func unknownCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown command %q for %q; see %[2]s --help", args[0], c.CommandPath())
+}
+
+// wrongFlag says what is nearer to the cause than a flag that is not known: a mistyped command before it, or a value that is none.
+func wrongFlag(c *cobra.Command, err error) error {
+	if c.HasSubCommands() && c.HasParent() && len(c.Flags().Args()) > 0 {
+		return unknownCommand(c, c.Flags().Args())
+	}
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.Contains(c.Use, "VALUE") {
+		return fmt.Errorf("%w; write -- before a value that begins with a dash", err)
+	}
+	return err
+}

@@ -1,0 +1,88 @@
+import {
+  IconActivity,
+  IconBox,
+  IconCoin,
+  IconDatabase,
+  IconGauge,
+  IconHeartbeat,
+  IconMapPin,
+  IconMessageChatbot,
+  IconRoute,
+  IconSettings,
+  IconShieldLock,
+} from '@tabler/icons-react'
+
+/** The pages, in the order of the menu. */
+export const pages = [
+  { path: '/', title: 'Overview', about: 'How it is at the moment', icon: IconGauge, load: () => import('../features/overview/Overview') },
+  {
+    path: '/playground',
+    title: 'Playground',
+    about: 'Chat with a model, and see who answers and why',
+    icon: IconMessageChatbot,
+    load: () => import('../features/playground/Playground'),
+  },
+  {
+    path: '/calls',
+    title: 'Calls',
+    about: 'Every call, live and from the ledger',
+    icon: IconActivity,
+    load: () => import('../features/calls/Calls'),
+  },
+  {
+    path: '/models',
+    title: 'Models',
+    about: 'What is on this device, what fits, and more',
+    icon: IconBox,
+    load: () => import('../features/models/Models'),
+  },
+  {
+    path: '/routing',
+    title: 'Routing',
+    about: 'Model servers, names and their targets',
+    icon: IconRoute,
+    load: () => import('../features/routing/Routing'),
+  },
+  {
+    path: '/cache',
+    title: 'Cache',
+    about: 'Kept answers and what they save',
+    icon: IconDatabase,
+    load: () => import('../features/cache/Cache'),
+  },
+  {
+    path: '/costs',
+    title: 'Costs',
+    about: 'What was used and spent, and budgets',
+    icon: IconCoin,
+    load: () => import('../features/costs/Costs'),
+  },
+  {
+    path: '/audit',
+    title: 'Audit',
+    about: 'The ledger: entries, proof, export, erasure',
+    icon: IconShieldLock,
+    load: () => import('../features/audit/Audit'),
+  },
+  {
+    path: '/health',
+    title: 'Health',
+    about: 'Every condition, and what mends it',
+    icon: IconHeartbeat,
+    load: () => import('../features/health/Health'),
+  },
+  {
+    path: '/settings',
+    title: 'Settings',
+    about: 'The config, app keys, colours, about',
+    icon: IconSettings,
+    load: () => import('../features/settings/Settings'),
+  },
+  {
+    path: '/welcome',
+    title: 'First steps',
+    about: 'A model server, a model, a question, the address for your apps',
+    icon: IconMapPin,
+    load: () => import('../features/welcome/Welcome'),
+  },
+] as const
