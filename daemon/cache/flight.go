@@ -307,9 +307,9 @@ func (s *sub) callerGone() {
 	s.f.drop(s)
 }
 
-// handOver has another pay for s, who leaves: what is still to come is another's. mu is held.
+// handOver has another pay for s, who leaves: what is still to come is another's, and where nothing is, nothing changes. mu is held.
 func (f *flight) handOver(s *sub) {
-	if f.payer != s || f.end != nil || f.last {
+	if f.payer != s || f.end != nil || f.last || f.begins && f.err != nil {
 		return
 	}
 	for other := range f.subs {

@@ -607,3 +607,21 @@ func TestWhoHasLeftHandsOverAtOnce(t *testing.T) {
 		t.Error("nobody pays")
 	}
 }
+
+// What a target did before it failed is put down to the caller who had it asked, though others hear of it later.
+func TestAFailureIsPaidForOnce(t *testing.T) {
+	f := newFlight(newBench(t).now)
+	asks, waits := &llm.Request{}, &llm.Request{}
+	first, _ := f.join(t.Context(), asks)
+	second, _ := f.join(t.Context(), waits)
+	_, err := first.lead(llm.HandlerFunc(func(_ context.Context, r *llm.Request) (*llm.Reply, error) {
+		r.Attempts = 2
+		return nil, llm.Errorf(llm.Timeout, "cloud", nil, "It took too long.")
+	}))
+	if err == nil || asks.Reuse.Free || asks.Attempts != 2 {
+		t.Errorf("the one who asked: %v, free: %v, %d attempts", err, asks.Reuse.Free, asks.Attempts)
+	}
+	if _, err := second.wait(); err == nil || !waits.Reuse.Free || waits.Attempts != 0 {
+		t.Errorf("the one who waited: %v, free: %v, %d attempts", err, waits.Reuse.Free, waits.Attempts)
+	}
+}

@@ -1,11 +1,12 @@
 import { IconCircleCheck, IconCircleX, IconDoorExit } from '@tabler/icons-react'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, useCallback, useEffect, useRef, useState } from 'react'
+import { type KeyboardEvent, memo, useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { flushSync } from 'react-dom'
 import { duration, tokens } from '../../components/format'
 import { Money } from '../../components/Money'
 import { When } from '../../components/When'
 import classes from './Calls.module.css'
 import type { Row } from './rows'
+import { scrolledTo, seen } from './seen'
 
 const narrowBelow = 820
 
@@ -31,37 +32,36 @@ export function CallList({
   const [narrow, setNarrow] = useState(false)
   const height = narrow ? 64 : 40
   const head = narrow ? 0 : 36
-  const list = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroll.current,
-    estimateSize: () => height,
-    overscan: 12,
-    paddingStart: head,
-    // Another function each time would have the places of all rows reckoned anew at every step of a scroll.
-    getItemKey: useCallback((i: number) => rows[i]?.id ?? i, [rows]),
-  })
+  const [shown, setShown] = useState({ from: 0, to: 0 })
 
+  const look = useCallback(() => {
+    const element = scroll.current
+    if (!element) return
+    setNarrow(element.clientWidth <= narrowBelow)
+    const now = seen(element.scrollTop, element.clientHeight, height, rows.length)
+    setShown((was) => (was.from === now.from && was.to === now.to ? was : now))
+  }, [height, rows.length])
+  useLayoutEffect(look, [look])
   useEffect(() => {
     const element = scroll.current
     if (!element) return
-    const sizes = new ResizeObserver(() => setNarrow(element.clientWidth <= narrowBelow))
+    const sizes = new ResizeObserver(look)
     sizes.observe(element)
     return () => sizes.disconnect()
-  }, [])
-
-  useEffect(() => list.measure(), [list, height])
+  }, [look])
   useEffect(() => () => down(false), [down])
 
-  const items = list.getVirtualItems()
-  const last = items.at(-1)?.index ?? 0
   useEffect(() => {
-    if (more && last >= rows.length - 30) loadMore()
-  }, [more, last, rows.length, loadMore])
+    if (more && shown.to >= rows.length - 30) loadMore()
+  }, [more, shown.to, rows.length, loadMore])
 
   const go = (to: number) => {
+    const element = scroll.current
+    if (!element) return
     const i = Math.max(0, Math.min(rows.length - 1, to))
-    list.scrollToIndex(i)
-    requestAnimationFrame(() => scroll.current?.querySelector<HTMLElement>(`[data-index="${i}"] button`)?.focus())
+    element.scrollTop = scrolledTo(i, element.scrollTop, element.clientHeight, height, head)
+    flushSync(look)
+    element.querySelector<HTMLElement>(`[data-index="${i}"] button`)?.focus()
   }
   const key = (e: KeyboardEvent) => {
     const row = (e.target as HTMLElement).closest<HTMLElement>('[data-index]')
@@ -80,13 +80,16 @@ export function CallList({
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reached with the keyboard
         tabIndex={0}
         onKeyDown={key}
-        onScroll={(e) => down(e.currentTarget.scrollTop > height)}
+        onScroll={(e) => {
+          look()
+          down(e.currentTarget.scrollTop > height)
+        }}
         role="group"
         aria-label="Calls, newest first"
       >
         <div
           className={classes.table}
-          style={{ height: list.getTotalSize() }}
+          style={{ height: head + rows.length * height }}
           role="table"
           aria-label="Calls"
           aria-rowcount={more ? -1 : rows.length + 1}
@@ -109,18 +112,17 @@ export function CallList({
             </div>
           </div>
           <div role="rowgroup">
-            {items.map((item) => {
-              const row = rows[item.index]
-              if (!row) return null
+            {rows.slice(shown.from, shown.to).map((row, n) => {
+              const i = shown.from + n
               return (
                 // biome-ignore lint/a11y/useKeyWithClickEvents: the button in it is for the keyboard; the row is a larger place to click
                 <div
-                  key={item.key}
-                  data-index={item.index}
+                  key={row.id}
+                  data-index={i}
                   className={classes.row}
-                  style={{ height, transform: `translateY(${item.start}px)` }}
+                  style={{ height, transform: `translateY(${head + i * height}px)` }}
                   role="row"
-                  aria-rowindex={item.index + 2}
+                  aria-rowindex={i + 2}
                   onClick={() => open(row.id)}
                 >
                   {narrow ? <Narrow row={row} /> : <Wide row={row} />}
@@ -137,7 +139,7 @@ export function CallList({
 const models = (row: Row) => (row.answered && row.answered !== row.asked ? `${row.asked} → ${row.answered}` : row.asked || '(no model)')
 const who = (row: Row) => [row.app, row.user].filter(Boolean).join(', ') || '–'
 
-function Wide({ row }: { row: Row }) {
+const Wide = memo(function Wide({ row }: { row: Row }) {
   return (
     <>
       <span role="cell">
@@ -163,9 +165,9 @@ function Wide({ row }: { row: Row }) {
       </span>
     </>
   )
-}
+})
 
-function Narrow({ row }: { row: Row }) {
+const Narrow = memo(function Narrow({ row }: { row: Row }) {
   return (
     <>
       <span role="cell">
@@ -182,7 +184,7 @@ function Narrow({ row }: { row: Row }) {
       </span>
     </>
   )
-}
+})
 
 /** A call's status, with a sign beside the colour. */
 export function Status({ row }: { row: Pick<Row, 'status' | 'code' | 'flags'> }) {

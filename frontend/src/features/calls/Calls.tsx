@@ -76,7 +76,7 @@ export function Page() {
       live.map(fromEvent).filter((row) => matches(row, filter, now)),
       past,
     )
-    return wanted.trim() ? all.filter((row) => found(row, wanted)) : all
+    return found(all, wanted)
   }, [live, past, filter, wanted])
 
   const { fetchNextPage, isFetchingNextPage, hasNextPage } = history

@@ -18,6 +18,7 @@ const row = (id: string, at: number, more: Partial<Row> = {}): Row => ({
   app: 'notes',
   user: 'ann',
   live: false,
+  text: '',
   ...more,
 })
 
