@@ -179,28 +179,22 @@ func (e *env) writeConfig(ctx context.Context, source config.Source, was, next [
 		fmt.Fprintf(e.out, "Wrote %s; %s waits for a restart of Corral, the rest is in force.\n", source.Path, later[0])
 	case len(later) > 1:
 		fmt.Fprintf(e.out, "Wrote %s; %s wait for a restart of Corral, the rest is in force.\n", source.Path, strings.Join(later, ", "))
-	case len(done.held) > 0:
+	case len(done.Held) > 0:
 		fmt.Fprintf(e.out, "Wrote %s.\n", source.Path)
 	default:
 		fmt.Fprintf(e.out, "Wrote %s, and it is in force.\n", source.Path)
 	}
-	for _, h := range done.held {
+	for _, h := range done.Held {
 		fmt.Fprintln(e.out, h)
 	}
 	return nil
-}
-
-// written is what became of a change that the running Corral wrote.
-type written struct {
-	admin.ConfigReview
-	held []string // what the file says now and that has no effect, each as a sentence
 }
 
 var errOtherFile = errors.New("the running Corral has another config file")
 
 // writeRunning lets the running Corral write, so that it refuses what it cannot take over. It looks at the file with its own flags and
 // variables over it; the file must be good without the flags as well, for the next start may have none.
-func (e *env) writeRunning(ctx context.Context, source config.Source, revision string, was, next []byte) (done written, err error) {
+func (e *env) writeRunning(ctx context.Context, source config.Source, revision string, was, next []byte) (done admin.ConfigReview, err error) {
 	api, err := e.client()
 	if err != nil {
 		return done, err
@@ -216,38 +210,10 @@ func (e *env) writeRunning(ctx context.Context, source config.Source, revision s
 	if there, err := filepath.Abs(status.Config.Path); err != nil || there != here {
 		return done, errOtherFile
 	}
-	file, err := api.ConfigFile(ctx)
-	if err != nil {
-		return done, err
-	}
 	if _, _, err := source.Check(was); err == nil { // else it is not this change that is at fault
 		if _, _, err := source.Check(next); err != nil {
 			return done, err
 		}
 	}
-	done.ConfigReview, err = api.WriteConfig(ctx, revision, string(next))
-	if err == nil {
-		done.held = held(was, next, file.Shadowed)
-	}
-	return done, err
-}
-
-// held says which fields that the text changes are set above the file, by what.
-func held(was, next []byte, shadowed map[string]string) (out []string) {
-	a, _, err := config.Parse("", was)
-	b, _, errNext := config.Parse("", next)
-	if err != nil || errNext != nil {
-		return nil // what the file lacks comes from a variable, and nobody can say what changes without it
-	}
-	changes, _ := config.Changes(a, b)
-	for _, c := range changes {
-		switch by := shadowed[c.Field]; by {
-		case "":
-		case "the command line":
-			out = append(out, c.Field+" is set by a flag of the running Corral, which holds until it is started without.")
-		default:
-			out = append(out, c.Field+" is set by "+by+" of the running Corral, which holds until it is started without.")
-		}
-	}
-	return out
+	return api.WriteConfig(ctx, revision, string(next))
 }

@@ -65,7 +65,7 @@ func (s configStore) Review(ctx context.Context, text string) (admin.ConfigRevie
 
 func (s configStore) review(ctx context.Context, was, data []byte) (admin.ConfigReview, error) {
 	live := s.d.config
-	r := admin.ConfigReview{Problems: []config.Problem{}, Warnings: []config.Problem{}, Changes: []config.Change{}, NeedsRestart: []string{}, Revision: config.Revision(was)}
+	r := admin.ConfigReview{Problems: []config.Problem{}, Warnings: []config.Problem{}, Changes: []config.Change{}, NeedsRestart: []string{}, Held: []string{}, Revision: config.Revision(was)}
 	shown, _ := config.Shown(was)
 	r.Text, _ = config.Shown(data)
 	r.Diff = config.Diff("corral.yaml", shown, r.Text)
@@ -88,6 +88,7 @@ func (s configStore) review(ctx context.Context, was, data []byte) (admin.Config
 	changes, err := config.Changes(live.Current(), next)
 	r.Changes = append(r.Changes, changes...)
 	r.NeedsRestart = append(r.NeedsRestart, config.NeedsRestart(live.Started(), next)...)
+	r.Held = append(r.Held, live.Held(was, data)...)
 	return r, err
 }
 

@@ -72,6 +72,10 @@ func TestTheOperatorChangesTheConfig(t *testing.T) {
 	if err != nil || !checked.Valid || strings.Join(checked.NeedsRestart, " ") != "audit" {
 		t.Errorf("%v %+v", err, checked)
 	}
+	checked, err = api.CheckConfig(ctx, "listen: 127.0.0.1:1\n")
+	if err != nil || !checked.Valid || len(checked.Held) != 1 || !strings.HasPrefix(checked.Held[0], "listen is set by a flag ") {
+		t.Errorf("a flag holds: %v %+v", err, checked)
+	}
 	if b, _ := os.ReadFile(corral.file); string(b) != want {
 		t.Errorf("the file is\n%s", b)
 	}

@@ -38,6 +38,7 @@ type ConfigReview struct {
 	Diff         string           `json:"diff" doc:"from the file as it stands, as diff -u writes it; empty: the same"`
 	Changes      []config.Change  `json:"changes" doc:"settings that change, against what is in force"`
 	NeedsRestart []string         `json:"needs_restart" doc:"fields that would wait for the next start"`
+	Held         []string         `json:"held" doc:"fields that change in the file and not in force, since a flag or a variable of this run sets them; each as a sentence"`
 	Written      bool             `json:"written" doc:"it is in the file and in force"`
 	Revision     string           `json:"revision" doc:"of the file as it stands now"`
 }

@@ -51,6 +51,9 @@ func (s Source) Text() ([]byte, error) {
 // Check is Load for a text that is not in the file yet.
 func (s Source) Check(data []byte) (Config, []Problem, error) { return s.parse(data) }
 
+// commandLine is what Shadowed says of a field that a flag sets.
+const commandLine = "the command line"
+
 // Shadowed are the fields that the environment or the command line sets, with what sets each: a change of the file has no effect on
 // them.
 func (s Source) Shadowed() map[string]string {
@@ -58,11 +61,32 @@ func (s Source) Shadowed() map[string]string {
 	s.environment(rep)
 	out := map[string]string{}
 	for path := range s.Flags {
-		out[path] = "the command line"
+		out[path] = commandLine
 	}
 	for path, at := range rep.places {
 		if _, ok := out[path]; !ok {
 			out[path] = at.file
+		}
+	}
+	return out
+}
+
+// Held says of the fields that differ between two texts of the file which have no effect, each as a sentence.
+func (l *Live) Held(was, next []byte) (out []string) {
+	a, _, err := Parse("", was)
+	b, _, errNext := Parse("", next)
+	if err != nil || errNext != nil {
+		return nil // what the file lacks comes from a variable, and nobody can say what changes without it
+	}
+	changes, _ := Changes(a, b)
+	shadowed := l.Shadowed()
+	for _, c := range changes {
+		switch by := shadowed[c.Field]; by {
+		case "":
+		case commandLine:
+			out = append(out, c.Field+" is set by a flag of the running Corral, which holds until it is started without.")
+		default:
+			out = append(out, c.Field+" is set by "+by+" of the running Corral, which holds until it is started without.")
 		}
 	}
 	return out

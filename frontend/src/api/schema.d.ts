@@ -1612,6 +1612,8 @@ export interface components {
             changes: components["schemas"]["ConfigChange"][] | null;
             /** @description from the file as it stands, as diff -u writes it; empty: the same */
             diff: string;
+            /** @description fields that change in the file and not in force, since a flag or a variable of this run sets them; each as a sentence */
+            held: string[] | null;
             /** @description fields that would wait for the next start */
             needs_restart: string[] | null;
             /** @description what is wrong, where, and what would be right */

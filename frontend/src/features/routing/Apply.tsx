@@ -35,6 +35,11 @@ export function Apply({ title, edits, close }: { title: string; edits: Edit[]; c
                 {w.field}: {w.message}
               </Text>
             ))}
+            {r.held?.map((h) => (
+              <Text size="sm" key={h}>
+                {h}
+              </Text>
+            ))}
             {(r.needs_restart?.length ?? 0) > 0 && <Text size="sm">Waits for a restart of Corral: {r.needs_restart?.join(', ')}.</Text>}
             {apply.error && <Failure error={apply.error} retry={late ? () => void seen.refetch().then(() => apply.reset()) : undefined} />}
             <Group justify="flex-end">

@@ -30,6 +30,11 @@ export function Review({
           {r.needs_restart?.join(', ')}
         </Alert>
       )}
+      {r.valid && (r.held?.length ?? 0) > 0 && (
+        <Alert color="orange" variant="outline" title="In the file only">
+          {r.held?.join(' ')}
+        </Alert>
+      )}
       {write.error && <Failure error={write.error} title="It was not applied; what was in force stays so" />}
       <Group>
         <Button
@@ -62,6 +67,11 @@ export function Applied({ review: r }: { review: Schema<'ConfigReview'> }) {
           </List>
         </>
       )}
+      {r.held?.map((h) => (
+        <Text size="sm" key={h}>
+          {h}
+        </Text>
+      ))}
     </Alert>
   )
 }

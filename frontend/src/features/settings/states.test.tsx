@@ -27,6 +27,7 @@ const review = {
   diff: '@@ -1,2 +1,2 @@\n limits:\n-  concurrent: 4 # enough\n+  concurrent: 8 # enough\n',
   changes: [],
   needs_restart: [],
+  held: ['limits.concurrent is set by a flag of the running Corral, which holds until it is started without.'],
   written: false,
   revision: 'r1',
 }
@@ -88,10 +89,12 @@ test('a common setting is applied only after what it changes was shown', async (
   await userEvent.type(field, '8')
   await userEvent.click(screen.getByRole('button', { name: 'Show what changes' }))
   expect(await screen.findByText('+ concurrent: 8 # enough', { exact: false })).toBeTruthy()
+  expect(screen.getByText(review.held[0] as string)).toBeTruthy()
   const sent = asked.find((r) => r.method === 'PATCH') as Request
   expect(await sent.json()).toEqual({ dry_run: true, edits: [{ op: 'set', path: 'limits.concurrent', value: 8 }] })
   await userEvent.click(screen.getByRole('button', { name: 'Apply' }))
   expect(await screen.findByText('Applied')).toBeTruthy()
+  expect(screen.getByText(review.held[0] as string)).toBeTruthy()
   const put = asked.find((r) => r.method === 'PUT') as Request
   expect(put.headers.get('If-Match')).toBe('"r1"')
   expect(await put.json()).toEqual({ text: review.text })
