@@ -79,7 +79,7 @@ func (s configStore) review(ctx context.Context, was, data []byte) (admin.Config
 		return r, err
 	}
 	for _, x := range config.Sends(next) {
-		if !config.HasSent(live.Current(), x.Key, x.To) && !admin.MaySend(ctx, x.Key) {
+		if !config.HasSent(live.Current(), x.Key, x.To) && !admin.MaySend(ctx, x.Key, s.d.o.Secrets.Get) {
 			r.Problems = append(r.Problems, config.Problem{Field: x.Field, Message: fmt.Sprintf("%s is kept, and not sent to %s so far: %s", x.Key, x.To, admin.HowToSend)})
 		}
 	}
@@ -136,11 +136,14 @@ func (s configStore) WriteEdits(ctx context.Context, revision string, edits []co
 
 func (s configStore) write(ctx context.Context, revision string, was, data []byte) (admin.ConfigReview, error) {
 	d := s.d
+	if config.Revision(was) != revision {
+		return admin.ConfigReview{Revision: config.Revision(was)}, config.ErrChanged // what was looked at and what is written over are the same
+	}
 	r, err := s.review(ctx, was, data)
 	if err != nil {
 		return r, err
 	}
-	if !r.Valid && config.Revision(was) == revision {
+	if !r.Valid {
 		return r, &config.Errors{Problems: r.Problems}
 	}
 	changed, err := d.config.Write(ctx, revision, data)

@@ -94,7 +94,7 @@ func (d *Daemon) watchHealth(ctx context.Context) {
 		health.Source{Name: "self", Every: lookSelf, Deadline: 5 * time.Second, Look: func(context.Context) ([]health.Found, time.Duration) {
 			return d.selfConditions(), 0
 		}},
-		health.Source{Name: "answers", Every: lookTry, After: lookTry, Deadline: tryTimeout, Look: func(ctx context.Context) ([]health.Found, time.Duration) {
+		health.Source{Name: "answers", Every: lookTry, After: lookTry, Deadline: triesAtOnce * tryTimeout, Look: func(ctx context.Context) ([]health.Found, time.Duration) {
 			return d.tryModels(ctx), 0
 		}},
 	)

@@ -214,11 +214,19 @@ func (d *Daemon) exchange(ctx context.Context, backup io.Reader) (done ledger.Re
 	if err != nil {
 		return done, err
 	}
+	unpacked, err := ledger.Unpack(d.o.DataDir, backup) // first, for it comes as fast as its sender likes
+	if err != nil {
+		return done, err
+	}
+	defer unpacked.Close()
 	b := &d.books
 	b.mu.Lock()
 	old := b.ledger
 	b.ledger = nil
 	b.mu.Unlock()
+	if old == nil { // a restore before this one lost it
+		return done, b.lost
+	}
 	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), ledgerPatience)
 	err = errors.Join(old.Close(closing), b.keySet().Flush(), b.db.Close())
 	cancel()
@@ -227,7 +235,7 @@ func (d *Daemon) exchange(ctx context.Context, backup io.Reader) (done ledger.Re
 		if check == nil {
 			check = func(string, bool) error { return nil }
 		}
-		done, err = ledger.Restore(ctx, d.o.DataDir, backup, check, o)
+		done, err = unpacked.Restore(ctx, check, o)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

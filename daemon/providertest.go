@@ -57,7 +57,7 @@ func (d *Daemon) testProvider(ctx context.Context, in admin.ProviderTest) (admin
 	if err := noMetadata(p.URL); err != nil {
 		return admin.ProviderTested{}, err
 	}
-	if to := config.Origin(p.URL); in.Text == "" && p.Key != "" && !config.HasSent(c, p.Key, to) && !admin.MaySend(ctx, p.Key) {
+	if to := config.Origin(p.URL); in.Text == "" && p.Key != "" && !config.HasSent(c, p.Key, to) && !admin.MaySend(ctx, p.Key, d.o.Secrets.Get) {
 		return admin.ProviderTested{Auth: "unknown", Models: []string{}, OnDevice: p.OnDevice(),
 			Problem: fmt.Sprintf("%s is kept, and not sent to %s so far", p.Key, to), Do: "type the key to try it there, or make the change with the corral command"}, nil
 	}

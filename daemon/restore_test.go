@@ -3,6 +3,7 @@ package daemon_test
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -46,5 +47,40 @@ func TestARestoreThatFailsIsTakenBack(t *testing.T) {
 	}
 	if res, body := corral.do("GET", "/readyz", ""); res.StatusCode != 200 || strings.Contains(body, "ledger") {
 		t.Errorf("readyz: %s", body)
+	}
+}
+
+// A backup comes as fast as its sender likes; the ledger is written meanwhile.
+func TestASlowRestoreHoldsNothingUp(t *testing.T) {
+	u := serve(t, func(c net.Conn, r *http.Request, _ string) bool {
+		return raw.Reply(c, "application/json", `{"model":"m","response":"hello","done":true}`)
+	})
+	corral := boot(t, "audit: { durability: strict }\n"+u.config())
+	var backup bytes.Buffer
+	if err := corral.api().Backup(t.Context(), &backup); err != nil {
+		t.Fatal(err)
+	}
+	sent, sending := io.Pipe()
+	restored := make(chan error, 1)
+	go func() {
+		_, err := corral.api().Restore(t.Context(), sent)
+		restored <- err
+	}()
+	half := backup.Len() / 2
+	if _, err := sending.Write(backup.Bytes()[:half]); err != nil {
+		t.Fatal(err)
+	}
+	if res, body := corral.do("POST", "/api/generate", `{"model":"m"}`, "X-Request-Id: meanwhile"); res.StatusCode != 200 {
+		t.Error(body)
+	}
+	if _, err := corral.api().Entry(t.Context(), "meanwhile"); err != nil {
+		t.Error(err)
+	}
+	if _, err := sending.Write(backup.Bytes()[half:]); err != nil {
+		t.Error(err)
+	}
+	sending.Close()
+	if err := <-restored; err != nil {
+		t.Error(err)
 	}
 }

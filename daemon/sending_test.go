@@ -124,6 +124,13 @@ func TestASessionHasNoKeptKeySentElsewhere(t *testing.T) {
 	if _, err := api.EditConfig(ctx, file.Revision, false, config.Edit{Op: "set", Path: "providers[cloud].url", Value: []byte(strconv.Quote(home.url))}); err != nil {
 		t.Errorf("the token's holder: %v", err)
 	}
+	// What was typed under a name says nothing of what its owner keeps there later.
+	if _, err := api.SetSecret(ctx, "cloud", "sk-cloud-anew"); err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := edit(move); res.StatusCode != 422 {
+		t.Errorf("another key was kept under the name since: %s", res.Status)
+	}
 }
 
 // TestWhatTheOperatorDoesIsOnRecord, though whoever did it hangs up at once.

@@ -16,8 +16,9 @@ type try struct {
 }
 
 const (
-	tryTimeout = 30 * time.Second
-	forEver    = 30 * 24 * time.Hour // a model that is kept for so long is kept until somebody says otherwise
+	tryTimeout  = 30 * time.Second
+	triesAtOnce = 4                   // that one look at the models has time for
+	forEver     = 30 * 24 * time.Hour // a model that is kept for so long is kept until somebody says otherwise
 )
 
 // tryModels asks each loaded model on this device for one token, when no call is under way at all and none was for it for as long as
@@ -48,11 +49,16 @@ func (d *Daemon) tryModels(ctx context.Context) (found []health.Found) {
 			seen[subject] = true
 			was, tried := tries[subject]
 			if d.limit.Inside() == 0 && due(time.Now(), every, m.Expires, last[m.Model], was, tried) {
-				was = try{time.Now(), h.Try(ctx, m.Model)}
-				if d.limit.Inside() > 0 && was.err != nil { // a call came between; what it hears counts
-					was.err = nil
+				its, cancel := context.WithTimeout(ctx, tryTimeout)
+				now := try{time.Now(), h.Try(its, m.Model)}
+				cancel()
+				if ctx.Err() == nil { // else it had no time of its own, and the next look gives it some
+					if d.limit.Inside() > 0 { // a call came between; what it hears counts
+						now.err = nil
+					}
+					was, tried = now, true
+					tries[subject] = was
 				}
-				tries[subject], tried = was, true
 			}
 			f := health.Found{Code: health.Answers, Subject: subject, Text: "it answered at " + was.at.Format(time.TimeOnly)}
 			switch {

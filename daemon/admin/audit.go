@@ -349,11 +349,25 @@ func restoreOperation(api huma.API) *huma.Operation {
 	return &op
 }
 
+// restoreStall is how long a backup that is sent may stand still.
+const restoreStall = time.Minute
+
+// moving is a body that may take as long as it likes, but not stand still.
+type moving struct {
+	body io.Reader
+	rc   *http.ResponseController
+}
+
+func (m *moving) Read(p []byte) (int, error) {
+	m.rc.SetReadDeadline(time.Now().Add(restoreStall)) // where that cannot be, the sender is trusted
+	return m.body.Read(p)
+}
+
 // restore answers outside of huma, which would hold the whole backup in memory.
 func restore(o Options) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		told := o.begin("restore", "bytes", uint64(max(r.ContentLength, 0)))
-		done, err := o.Restore(r.Context(), told.reader(r.Body))
+		done, err := o.Restore(r.Context(), told.reader(&moving{r.Body, http.NewResponseController(w)}))
 		told.end(err)
 		w.Header().Set("Content-Type", "application/json")
 		if err != nil {

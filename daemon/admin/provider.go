@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -89,7 +90,7 @@ func providers(api huma.API, o Options) {
 			if err != nil {
 				return nil, huma.Error422UnprocessableEntity(err.Error())
 			}
-			typed(ctx, in.Name)
+			typed(ctx, in.Name, strings.TrimSpace(in.Body.Key))
 			o.note(ctx, "key of a provider kept: "+in.Name)
 			_ = o.Reload(context.WithoutCancel(ctx)) // a config that is not valid goes on being told by status
 			return &secretOutput{kept}, nil

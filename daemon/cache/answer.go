@@ -160,7 +160,9 @@ func (c *Cache) forward(a *ask, next llm.Handler, status string) (*llm.Reply, er
 		if reply, err = s.wait(); notOurs(err) {
 			return alone(a, next, status)
 		}
-		c.counts.hit(inFlight)
+		if err == nil {
+			c.counts.hit(inFlight)
+		}
 		status += "; collapsed"
 	} else {
 		reply, err = s.lead(next)
@@ -170,7 +172,7 @@ func (c *Cache) forward(a *ask, next llm.Handler, status string) (*llm.Reply, er
 	}
 	if len(reply.Header["Cache-Status"]) == 0 { // else a last resort has said what it is
 		mark(reply, []string{status + "; stored"})
-		if reply.Route == "waiting" || !c.storable(a, reply, a.r.Target) { // waiting: who is going to answer is not known
+		if reply.Route == llm.Waiting || !c.storable(a, reply, a.r.Target) { // waiting: who is going to answer is not known
 			mark(reply, []string{status})
 		}
 	}

@@ -161,11 +161,11 @@ func (c *Cache) embed(ctx context.Context, r *llm.Request, rules *Rules, next ll
 		}
 		return reply, err
 	}
-	missing := c.lookUp(b)
-	switch len(missing) {
-	case 0:
+	missing, kept := c.lookUp(b)
+	switch {
+	case len(missing) == 0:
 		b.looked("hit")
-	case len(b.inputs):
+	case kept == 0:
 		b.looked(strings.TrimPrefix(b.status(), "corral; fwd="))
 	default:
 		b.looked("part")
@@ -173,26 +173,23 @@ func (c *Cache) embed(ctx context.Context, r *llm.Request, rules *Rules, next ll
 	c.counts.asked.Add(len(b.inputs))
 	switch {
 	case len(missing) == 0:
-		return c.vectors(b, nil), nil
+		return c.vectors(b, kept, nil), nil
 	case b.d.onlyIfCached:
 		return nil, notKept()
-	case len(missing) == len(b.inputs):
+	case kept == 0 || c.away(b.plan.Candidates[0].Target): // another's vectors cannot be put together with what is kept
 		return c.embedAll(b, next)
 	}
-	reply, err := c.embedMissing(b, missing, next)
-	if reply == nil && err == nil {
-		return c.embedAll(b, next)
-	}
-	return reply, err
+	return c.embedMissing(b, kept, missing, next)
 }
 
-// lookUp finds what is kept, and tells which inputs are missing. Of equal inputs only the first is.
-func (c *Cache) lookUp(b *batch) (missing []int) {
+// lookUp finds what is kept, of how many inputs, and tells which inputs are missing. Of equal ones that are missing only the first is told.
+func (c *Cache) lookUp(b *batch) (missing []int, kept int) {
 	firsts := map[Key]bool{}
 	for i, k := range b.keys {
 		if e, tier := c.find(k); e != nil {
 			if age, fresh := b.at.Sub(e.Stored), e.Exact.Sub(b.at); fresh > 0 && age <= b.ttl && b.d.allow(age, fresh) {
 				b.found[i] = e
+				kept++
 				c.counts.hit(tier)
 				continue
 			}
@@ -202,7 +199,7 @@ func (c *Cache) lookUp(b *batch) (missing []int) {
 			missing = append(missing, i)
 		}
 	}
-	return missing
+	return missing, kept
 }
 
 // embedAll has the target answer the call as it came, and keeps the vectors once the caller has them.
@@ -235,7 +232,9 @@ func (c *Cache) embedAll(b *batch, next llm.Handler) (*llm.Reply, error) {
 			return alone(b.ask, next, status)
 		}
 		for range b.inputs {
-			c.counts.hit(inFlight)
+			if err == nil {
+				c.counts.hit(inFlight)
+			}
 		}
 		status += "; collapsed"
 	} else {
@@ -271,9 +270,9 @@ func (c *Cache) usable(b *batch, reply *llm.Reply, from llm.Target) bool {
 	return reply.Status == 200 && reply.Header.Get("Content-Encoding") == "" && b.candidate(from) == 0 && (reply.Digest == "" || reply.Digest == b.digest)
 }
 
-// embedMissing asks the target for what is missing only. Nil and no error: the answer cannot be put together with what is
-// kept, and the whole call has to go.
-func (c *Cache) embedMissing(b *batch, missing []int, next llm.Handler) (*llm.Reply, error) {
+// embedMissing asks the target for what is missing only. Where the answer cannot be put together with what is kept, the whole call has
+// to go after all, and costs what both have.
+func (c *Cache) embedMissing(b *batch, kept int, missing []int, next llm.Handler) (*llm.Reply, error) {
 	part := *b.r
 	part.Release = nil
 	var inputs bytes.Buffer
@@ -308,16 +307,34 @@ func (c *Cache) embedMissing(b *batch, missing []int, next llm.Handler) (*llm.Re
 	if err != nil {
 		return nil, err
 	}
-	if !c.usable(b, reply, part.Target) {
-		return nil, nil
+	if c.usable(b, reply, part.Target) {
+		if fresh := c.keepVectors(b, missing, answer, c.o.Now().Sub(b.at)); fresh != nil {
+			whole := c.vectors(b, kept, fresh)
+			whole.Route = reply.Route
+			return whole, nil
+		}
 	}
-	fresh := c.keepVectors(b, missing, answer, c.o.Now().Sub(b.at))
-	if fresh == nil {
-		return nil, nil
+	used := reply.Body.Usage()
+	if reply, err = next.Serve(b.ctx, b.r); err != nil {
+		return nil, err
 	}
-	whole := c.vectors(b, fresh)
-	whole.Route = reply.Route
-	return whole, nil
+	reply.Body = &dearer{reply.Body, used.Input}
+	mark(reply, []string{b.status()})
+	return reply, nil
+}
+
+// dearer is a body for which more tokens were read than it tells of.
+type dearer struct {
+	llm.Body
+	input int64 // negative: nobody knows how many
+}
+
+func (b *dearer) Usage() llm.Usage {
+	u := b.Body.Usage()
+	if u.Input >= 0 {
+		u.Input += max(b.input, 0)
+	}
+	return u
 }
 
 // both gives back what two calls hold that are one for their caller.
@@ -400,13 +417,14 @@ func (c *Cache) keepVectors(b *batch, inputs []int, answer []byte, took time.Dur
 	return out
 }
 
-// vectors is the answer put together from what was kept and what is fresh.
-func (c *Cache) vectors(b *batch, fresh map[Key]*entry) *llm.Reply {
+// vectors is the answer put together from what was kept, of so many inputs, and what is fresh.
+func (c *Cache) vectors(b *batch, kept int, fresh map[Key]*entry) *llm.Reply {
 	vectors := make([]string, len(b.inputs))
 	u := llm.NoUsage
 	u.Input = 0
 	var oldest *entry
 	var tokens int64
+	paid := map[Key]bool{}
 	for i, k := range b.keys {
 		e := fresh[k]
 		if b.found[i] != nil {
@@ -415,7 +433,8 @@ func (c *Cache) vectors(b *batch, fresh map[Key]*entry) *llm.Reply {
 				oldest = e
 			}
 			c.counts.again(c, e)
-		} else {
+		} else if !paid[k] { // the target was asked for equal ones once
+			paid[k] = true
 			u.Input += max(e.Usage.Input, 0)
 		}
 		vectors[i] = string(e.body)
@@ -427,7 +446,7 @@ func (c *Cache) vectors(b *batch, fresh map[Key]*entry) *llm.Reply {
 	age, fresher := b.at.Sub(oldest.Stored), oldest.Exact.Sub(b.at)
 	status := "corral; hit; ttl=" + strconv.FormatInt(int64(min(fresher, b.ttl-age)/time.Second), 10)
 	if len(fresh) > 0 {
-		status = "corral; fwd=partial; stored; detail=" + strconv.Itoa(len(b.inputs)-len(fresh)) + "-of-" + strconv.Itoa(len(b.inputs))
+		status = "corral; fwd=partial; stored; detail=" + strconv.Itoa(kept) + "-of-" + strconv.Itoa(len(b.inputs))
 	} else {
 		b.r.Reuse = llm.Reuse{Free: true, Took: oldest.Took}
 		b.r.Target = llm.Target{Provider: oldest.Provider, Model: oldest.Model, Why: "cache", Away: oldest.Away}

@@ -206,6 +206,60 @@ func TestVectorsOfTwoModelsAreNotMixed(t *testing.T) {
 	}
 }
 
+// What the other target read for an answer that could not be used was paid for too; where it is known to be the other's turn it is not asked twice.
+func TestAnUnusablePartIsPaidFor(t *testing.T) {
+	for away, want := range map[bool]string{false: "[[one] [three] [one three]] 13", true: "[[one] [one three]] 8"} {
+		var seen [][]string
+		b := newBench(t, func(b *bench) { b.away = func(llm.Target) bool { return away && len(seen) > 0 } })
+		embedder(b, &seen)
+		b.text(b.vectorsCall("embed", `{"model":"m","input":["one"]}`))
+		was := b.m.answer
+		b.m.answer = func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+			reply, err := was(ctx, r)
+			r.Target = llm.Target{Provider: "other", Model: "n"}
+			return reply, err
+		}
+		reply, err := b.serve(t.Context(), b.vectorsCall("embed", `{"model":"m","input":["one","three"]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAll(reply.Body)
+		reply.Close()
+		if got := fmt.Sprint(seen, " ", reply.Body.Usage().Input); got != want {
+			t.Errorf("away %v: %s, not %s", away, got, want)
+		}
+	}
+}
+
+// A text that stands twice in a batch costs what its target read, whether another is kept or none.
+func TestEqualTextsCostOnce(t *testing.T) {
+	var seen [][]string
+	b := newBench(t)
+	embedder(b, &seen)
+	used := func(input string) int64 {
+		t.Helper()
+		reply, err := b.serve(t.Context(), b.vectorsCall("embed", `{"model":"m","input":`+input+`}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer reply.Close()
+		body, err := readAll(reply.Body)
+		if n := len(gjson.GetBytes(body, "embeddings").Array()); err != nil || n != len(gjson.Parse(input).Array()) {
+			t.Fatalf("%d vectors, %v: %s", n, err, body)
+		}
+		return reply.Body.Usage().Input
+	}
+	if n := used(`["one","one"]`); n != 6 {
+		t.Errorf("nothing is kept: %d tokens", n)
+	}
+	if n := used(`["one","three","three"]`); n != 5 {
+		t.Errorf("one is kept: %d tokens", n)
+	}
+	if got := fmt.Sprint(seen); got != "[[one one] [three]]" {
+		t.Errorf("the target was asked for %s", got)
+	}
+}
+
 func TestAnErrorOfTheMissesIsTheCalls(t *testing.T) {
 	var seen [][]string
 	b := newBench(t)

@@ -120,6 +120,7 @@ func (s *sub) lead(next llm.Handler) (*llm.Reply, error) {
 	}
 	defer func() {
 		if err == errPanicked {
+			s.r.Release = own.Release
 			begin()
 			s.leave()
 		}
@@ -230,6 +231,11 @@ func (s *sub) Next() ([]byte, error) {
 		select {
 		case <-changed:
 		case <-s.ctx.Done():
+			f.mu.Lock()
+			s.gone = true
+			f.handOver(s) // whoever pays is to be known before this call is written down
+			s.settle()
+			f.mu.Unlock()
 			return nil, llm.Ended(s.ctx)
 		}
 	}
@@ -379,6 +385,10 @@ func (s *sub) leave() {
 			f.usage = f.reply.Body.Usage()
 		}
 		f.reply.Close()
+		f.said.own, f.said.target = *f.own, *f.reply // of one that was told to wait they are known only now
+		if s.reply != nil {
+			s.asked()
+		}
 	}
 	if cancel != nil {
 		cancel(errFlightOver)
@@ -391,9 +401,7 @@ func (s *sub) leave() {
 	if s.over != nil {
 		s.over(f)
 	}
-	if f.free != nil {
-		f.free()
-	}
+	s.r.Release = both(s.r.Release, f.free) // and not now: what is held for this call's cost is held until that is written down
 }
 
 var (

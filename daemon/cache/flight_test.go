@@ -386,7 +386,8 @@ func TestTheQuestionStaysWhileTheTargetMayReadIt(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		second, err := b.serve(t.Context(), b.call(streaming))
+		late := b.call(streaming)
+		second, err := b.serve(t.Context(), late)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -402,7 +403,10 @@ func TestTheQuestionStaysWhileTheTargetMayReadIt(t *testing.T) {
 			t.Error(err)
 		}
 		second.Close()
-		if !released.Load() {
+		if released.Load() {
+			t.Error("the question was given back before the call of the one who pays was written down")
+		}
+		if late.Release(); !released.Load() {
 			t.Error("the question was never given back")
 		}
 
@@ -624,4 +628,46 @@ func TestAFailureIsPaidForOnce(t *testing.T) {
 	if _, err := second.wait(); err == nil || !waits.Reuse.Free || waits.Attempts != 0 {
 		t.Errorf("the one who waited: %v, free: %v, %d attempts", err, waits.Reuse.Free, waits.Attempts)
 	}
+}
+
+// Who leaves while others read on pays for nothing, and that is known as soon as it hears of its own end: where the ledger is strict the
+// call is written down then.
+func TestWhoLeavesInTheMiddlePaysNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		gate := make(chan struct{})
+		b.m.answer = func(context.Context, *llm.Request) (*llm.Reply, error) {
+			r := b.stream(io.EOF, streamHead, streamTail)
+			r.Body.(*pieces).wait = func() error { <-gate; return nil }
+			return r, nil
+		}
+		first := b.call(streaming)
+		reply, err := b.serve(t.Context(), first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		second := b.call(streaming)
+		other, err := b.serve(ctx, second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { readAll(reply.Body) })
+		synctest.Wait()
+		wg.Go(func() {
+			if _, err := other.Body.Next(); err == nil || !second.Reuse.Free {
+				t.Errorf("%v, free: %v", err, second.Reuse.Free)
+			}
+		})
+		synctest.Wait()
+		leave()
+		synctest.Wait()
+		other.Close()
+		close(gate)
+		wg.Wait()
+		if reply.Close(); first.Reuse.Free {
+			t.Error("nobody pays")
+		}
+	})
 }

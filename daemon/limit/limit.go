@@ -70,9 +70,14 @@ func (l *Limit) Stage(next llm.Handler) llm.Handler {
 			e.RetryAfter = time.Second
 			return nil, e
 		}
+		var reply *llm.Reply
+		defer func() {
+			if reply == nil { // an error, or a stage that panicked
+				l.inside.Add(-1)
+			}
+		}()
 		reply, err := next.Serve(ctx, r)
 		if err != nil {
-			l.inside.Add(-1)
 			return nil, err
 		}
 		reply.Body = &counted{Body: reply.Body, inside: &l.inside}

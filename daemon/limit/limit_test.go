@@ -124,6 +124,26 @@ func TestCallsAtOnce(t *testing.T) {
 	}
 }
 
+// A call in which a stage panicked is over all the same.
+func TestAPanicGivesItsPlaceBack(t *testing.T) {
+	l := New(Rules{Concurrent: 1})
+	h := l.Stage(llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) { panic("a stage") }))
+	for range 3 {
+		func() {
+			defer func() {
+				if got := recover(); got != "a stage" {
+					t.Errorf("got %v", got)
+				}
+			}()
+			_, err := h.Serve(t.Context(), &llm.Request{})
+			t.Errorf("got %v", err)
+		}()
+	}
+	if n := l.Inside(); n != 0 {
+		t.Errorf("%d calls are under way", n)
+	}
+}
+
 func TestTheTableOfCallersIsBounded(t *testing.T) {
 	l := New(Rules{PerMinute: 1})
 	now := time.Now()

@@ -206,6 +206,10 @@ type Reply struct {
 	Route    string // why this target
 }
 
+// Waiting is the route of a reply whose caller is told that it takes a while: who is going to answer is not known. Its place is taken by
+// the route of the answer, once there is one.
+const Waiting = "waiting"
+
 // Close ends the reply and frees what it held, the connection to the target too. It may be called more than once.
 func (r *Reply) Close() {
 	if r.Body != nil {

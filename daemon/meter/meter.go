@@ -291,7 +291,7 @@ func (c *call) settle(o *outcome) error {
 	o.cost, o.baseline = record.Nano(0), record.Nano(0) // what no model answered costs nothing
 	if c.costs() {
 		model := o.model
-		if c.reply == nil { // nobody has answered, so this is whom it was asked of
+		if !c.began() { // so this is whom it was asked of
 			model = cmp.Or(c.r.Target.Model, c.r.Model)
 		}
 		o.cost, o.baseline = m.o.Prices.Cost(c.r.Target, model, o.usage, o.took)
@@ -332,11 +332,17 @@ func (c *call) costs() bool {
 	default:
 		return false
 	}
-	if c.reply != nil {
+	if c.r.LastResort && !c.r.Reuse.Free {
+		return false // a sentence
+	}
+	if c.began() {
 		return c.reply.Status < 300
 	}
-	return c.r.Attempts > 0 && (c.err.Kind == llm.Gone || c.err.Kind == llm.Timeout)
+	return c.r.Attempts > 0 && c.err != nil && (c.err.Kind == llm.Gone || c.err.Kind == llm.Timeout)
 }
+
+// began says that somebody has answered. A caller may have been told to wait before that.
+func (c *call) began() bool { return c.reply != nil && c.reply.Route != llm.Waiting }
 
 // untold is which of a call's tokens its target did not tell.
 type untold struct{ input, output bool }
@@ -453,7 +459,10 @@ type outcome struct {
 func (c *call) outcome() *outcome {
 	o := &outcome{provider: c.r.Target.Provider, usage: llm.NoUsage, took: time.Since(c.r.Start), err: c.err, bytes: c.bytes}
 	if c.reply != nil {
-		o.status, o.provider, o.model, o.route, o.digest = c.reply.Status, c.reply.Provider, c.reply.Model, c.reply.Route, c.reply.Digest
+		o.status, o.route = c.reply.Status, c.reply.Route
+		if c.began() {
+			o.provider, o.model, o.digest = c.reply.Provider, c.reply.Model, c.reply.Digest
+		}
 		o.usage, o.first, o.stream, o.answered = c.body.Usage(), c.first, c.reply.Stream, true
 	}
 	if c.err != nil {
@@ -486,7 +495,7 @@ func (c *call) entry(o *outcome) record.Entry {
 	if o.estimated {
 		e.Flags |= record.Estimated
 	}
-	if r.Reuse.Free {
+	if r.Reuse.Free && c.reply != nil {
 		e.Flags |= record.CacheHit
 	}
 	if r.Left != "" {
@@ -511,7 +520,7 @@ func (c *call) entry(o *outcome) record.Entry {
 			e.Flags |= record.CallerLeft
 		case c.reply != nil:
 			e.Flags |= record.Broken
-		case r.Attempts == 0:
+		case r.Attempts == 0 && !r.Reuse.Free: // else it waited for another's, which was asked of a target
 			e.Flags |= record.Refused
 		}
 	}

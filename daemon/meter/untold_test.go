@@ -109,6 +109,65 @@ func TestWhatIsPaidForIsCountedWhereTheTargetDidNotTell(t *testing.T) {
 	}
 }
 
+// Who was only told to wait has had no answer: what such a call costs is what it would without that word.
+func TestWhoWasOnlyToldToWait(t *testing.T) {
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	for _, c := range []struct {
+		name     string
+		end      error // nil: the caller leaves
+		attempts int
+		want     record.Money
+		flags    record.Flags
+	}{
+		{"left while the target was at it", nil, 1, record.Nano(4), record.CallerLeft | record.Estimated},
+		{"no answer in time", &llm.Error{Kind: llm.Timeout}, 1, record.Nano(4), record.Broken | record.Estimated},
+		{"nobody there", &llm.Error{Kind: llm.Unreachable}, 2, record.Nano(0), record.Broken | record.Retried},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := &observed{t: t, set: metrics.NewSet()}
+			o.m = meter.New(meter.Options{Log: slog.New(slog.DiscardHandler), Set: o.set, Ledger: &o.led, Prices: perToken{}, Rules: func() meter.Rules { return meter.Rules{} }})
+			r := request("chat")
+			r.Body, r.Attempts, r.Target = []byte(`{"messages":[{"role":"user","content":"one two three"}]}`), c.attempts, llm.Target{Provider: "cloud", Model: "m"}
+			ctx, n := t.Context(), -1
+			if c.end == nil {
+				ctx, n = left, 1
+			}
+			o.serve(ctx, r, &llm.Reply{Status: 200, Stream: true, Provider: "corral", Model: "chat", Route: llm.Waiting,
+				Body: &body{pieces: []string{": wait\n\n", ": wait\n\n"}, err: c.end, usage: llm.NoUsage}}, nil, n)
+			o.m.Close()
+			e := o.led.entries[0]
+			if e.Cost != c.want || e.Provider != "cloud" || e.ModelAnswered != "" || e.Flags != c.flags|record.Streamed {
+				t.Errorf("%+v by %q, %q, flags %v", e.Cost, e.Provider, e.ModelAnswered, e.Flags)
+			}
+		})
+	}
+}
+
+// A sentence costs nothing, however long its caller had waited for something better.
+func TestASentenceCostsNothing(t *testing.T) {
+	o := &observed{t: t, set: metrics.NewSet()}
+	o.m = meter.New(meter.Options{Log: slog.New(slog.DiscardHandler), Set: o.set, Ledger: &o.led, Prices: perToken{}, Rules: func() meter.Rules { return meter.Rules{} }})
+	r := request("m")
+	r.LastResort, r.Attempts, r.Target = true, 2, llm.Target{Provider: "corral", Model: "m"}
+	o.serve(t.Context(), r, &llm.Reply{Status: 200, Provider: "corral", Model: "m", Route: "static", Body: &body{pieces: []string{"{}"}, err: io.EOF, usage: llm.Usage{Input: 3, Output: 4}}}, nil, -1)
+	if e := o.led.entries[0]; e.Cost != record.Nano(0) || e.Flags&record.LastResort == 0 {
+		t.Errorf("%+v %v", e.Cost, e.Flags)
+	}
+}
+
+// Who waited for another's call that failed has asked nobody, had nothing from a cache, and was refused by nobody here.
+func TestAFailureThatSeveralWaitedFor(t *testing.T) {
+	o := &observed{t: t, set: metrics.NewSet()}
+	o.m = meter.New(meter.Options{Log: slog.New(slog.DiscardHandler), Set: o.set, Ledger: &o.led, Prices: perToken{}, Rules: func() meter.Rules { return meter.Rules{} }})
+	r := request("m")
+	r.Reuse.Free = true
+	o.serve(t.Context(), r, nil, &llm.Error{Kind: llm.Unreachable}, 0)
+	if e := o.led.entries[0]; e.Flags != 0 || e.Cost != record.Nano(0) {
+		t.Errorf("flags %v, %+v", e.Flags, e.Cost)
+	}
+}
+
 // A call to a route that Corral does not know costs nobody knows what where somebody is paid, not nothing.
 func TestWhatARouteThatIsNotKnownCosts(t *testing.T) {
 	for _, c := range []struct {

@@ -55,7 +55,7 @@ func awake(ctx context.Context, c *call) (*llm.Reply, error) {
 	case <-first.C:
 	}
 	w.reply = &llm.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"text/event-stream"}, "Cache-Control": {"no-cache"}},
-		Length: -1, Stream: true, Body: w, Provider: "corral", Model: c.r.Model, Route: "waiting"}
+		Length: -1, Stream: true, Body: w, Provider: "corral", Model: c.r.Model, Route: llm.Waiting}
 	return w.reply, nil
 }
 
@@ -132,7 +132,7 @@ func (w *waiting) take(res *result) error {
 	if err != nil {
 		return err
 	}
-	w.reply.Provider, w.reply.Model, w.reply.Route = reply.Provider, reply.Model, reply.Route
+	w.reply.Provider, w.reply.Model, w.reply.Digest, w.reply.Route = reply.Provider, reply.Model, reply.Digest, reply.Route
 	if reply.Stream && reply.Status < 300 {
 		w.body = reply.Body
 		return nil
@@ -176,7 +176,9 @@ func (w *waiting) Close() {
 		return
 	}
 	w.over = true
-	if res := <-w.done; res.reply != nil {
+	res := <-w.done
+	*w.caller = *w.own
+	if res.reply != nil {
 		res.reply.Close()
 	}
 	w.err = llm.Ended(w.ctx)

@@ -25,11 +25,14 @@ type Outage struct {
 	Provider, Model string // Model is the provider's own name; empty: all of its models
 	Kind            OutageKind
 	Since, Until    time.Time
+
+	ended chan struct{} // closed when the operator ends it, or begins another in its place
 }
 
 // BeginOutage makes a target fail until o.Until. Calls for it meet the failure where they would meet the server's own, so retries,
 // breaker and fallback do what they would do.
 func (n *Nest) BeginOutage(o Outage) {
+	o.ended = make(chan struct{})
 	n.changeOutages(func(list []Outage) []Outage { return append(without(list, o.Provider, o.Model), o) })
 }
 
@@ -71,8 +74,15 @@ func current(list []Outage) []Outage {
 	return slices.DeleteFunc(slices.Clone(list), func(o Outage) bool { return !now.Before(o.Until) })
 }
 
+// without is list but for the outages of that target, which are over.
 func without(list []Outage, provider, model string) []Outage {
-	return slices.DeleteFunc(slices.Clone(list), func(o Outage) bool { return o.Provider == provider && o.Model == model })
+	return slices.DeleteFunc(slices.Clone(list), func(o Outage) bool {
+		its := o.Provider == provider && o.Model == model
+		if its {
+			close(o.ended)
+		}
+		return its
+	})
 }
 
 // outage is the one that t is in; nil: none. While there are none at all it costs one load.
@@ -111,8 +121,9 @@ func (o *Outage) fail(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 		case <-ctx.Done():
 			return nil, llm.Ended(ctx)
 		case <-over.C:
-			return nil, llm.Errorf(llm.Broken, "ask "+o.Provider, nil, "An outage of %q that the operator began is over; please try again.", o.Provider)
+		case <-o.ended:
 		}
+		return nil, llm.Errorf(llm.Broken, "ask "+o.Provider, nil, "An outage of %q that the operator began is over; please try again.", o.Provider)
 	case Error:
 		const body = `{"error":"an outage that the operator began"}`
 		return &llm.Reply{Status: http.StatusInternalServerError, Header: http.Header{"Content-Type": {"application/json"}}, Length: int64(len(body)),

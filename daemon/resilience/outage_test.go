@@ -3,6 +3,7 @@ package resilience
 import (
 	"context"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -269,5 +270,52 @@ func TestInventedNamesAreBounded(t *testing.T) {
 	}
 	if got := len(n.Breakers()); got > maxTargets {
 		t.Errorf("%d targets are remembered", got)
+	}
+}
+
+// Who hangs in an outage goes on as soon as the operator ends it, or begins another in its place.
+func TestAnOutageThatEndsLetsGo(t *testing.T) {
+	for name, end := range map[string]func(*Nest){
+		"ended":    func(n *Nest) { n.EndOutage("a", "") },
+		"replaced": func(n *Nest) { n.BeginOutage(Outage{Provider: "a", Kind: Refuse, Until: time.Now().Add(time.Hour)}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rules := plain()
+				rules.Timeout = Timeout{}
+				n := newNest(rules)
+				a := &fake{name: "a", script: []fault{answer}}
+				n.BeginOutage(Outage{Provider: "a", Kind: Hang, Since: time.Now(), Until: time.Now().Add(time.Hour)})
+				began := time.Now()
+				var wg sync.WaitGroup
+				wg.Go(func() {
+					_, err := n.Serve(t.Context(), chat(), &Plan{Candidates: []Candidate{a.candidate("")}})
+					if took := time.Since(began); (err == nil) != (name == "ended") || took < time.Minute || took > 2*time.Minute { // a retry's wait is in it
+						t.Errorf("%v after %v", err, took)
+					}
+				})
+				time.Sleep(time.Minute)
+				end(n)
+				wg.Wait()
+			})
+		})
+	}
+}
+
+// A target that panics keeps no place in its queue.
+func TestAPanicLeavesTheQueue(t *testing.T) {
+	n := newNest(plain())
+	a := &fake{name: "a", script: []fault{func(context.Context, *llm.Request) (*llm.Reply, error) { panic("a target") }}}
+	func() {
+		defer func() {
+			if got := recover(); got != "a target" {
+				t.Errorf("got %v", got)
+			}
+		}()
+		_, err := n.Serve(t.Context(), chat(), &Plan{Candidates: []Candidate{a.candidate("")}})
+		t.Errorf("got %v", err)
+	}()
+	if q := n.Queues()["a"]; q.Running != 0 {
+		t.Errorf("%+v", q)
 	}
 }

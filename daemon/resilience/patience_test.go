@@ -166,6 +166,9 @@ func TestCallerLeavesWhileItIsPinged(t *testing.T) {
 		if q := n.Queues()["a"]; q.Running != 0 {
 			t.Errorf("%+v", q)
 		}
+		if r.Target.Provider != "a" { // what became of the call is to be written down
+			t.Errorf("asked of %+v", r.Target)
+		}
 	})
 }
 

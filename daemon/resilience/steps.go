@@ -132,7 +132,11 @@ func (c *call) lastResort(ctx context.Context) *llm.Reply {
 			continue
 		}
 		c.r.LastResort = true
-		c.r.Target = llm.Target{Provider: reply.Provider, Model: reply.Model, Why: reply.Route}
+		if last.Similar {
+			c.r.Target.Why = reply.Route // the rest is that of whoever gave the answer at first
+		} else {
+			c.r.Target = llm.Target{Provider: reply.Provider, Model: reply.Model, Why: reply.Route}
+		}
 		c.fellBack()
 		return reply
 	}
@@ -226,11 +230,15 @@ func queued(next step) step {
 			o.unasked = true
 			return o
 		}
+		held := false
+		defer func() {
+			if !held { // of a target that panicked too
+				place.Leave()
+			}
+		}()
 		o := next(ctx, c, t)
-		if o.verdict == settled && o.reply != nil && o.reply.Stream {
+		if held = o.verdict == settled && o.reply != nil && o.reply.Stream; held {
 			o.hold().place = place
-		} else {
-			place.Leave()
 		}
 		return o
 	}

@@ -107,28 +107,62 @@ type Restored struct {
 // erased does not come back. check is that of store.Options; opts are those of Open. A restore that fails changes nothing: a folder with a
 // backup that cannot be used, since it needs another top key, say, could not be opened at the next start either.
 func Restore(ctx context.Context, dir string, r io.Reader, check func(string, bool) error, opts Options) (Restored, error) {
-	done, err := restore(ctx, dir, r, check, opts)
+	b, err := Unpack(dir, r)
+	if err != nil {
+		return Restored{}, err
+	}
+	defer b.Close()
+	return b.Restore(ctx, check, opts)
+}
+
+// Unpacked is a backup that has been read whole and lies in the data folder, where Restore can put it to use.
+type Unpacked struct {
+	dir      string
+	db       *os.File
+	keys     []byte
+	manifest Manifest
+}
+
+// Unpack reads a backup for the data folder dir, which a process may have open meanwhile. Close must be called.
+func Unpack(dir string, r io.Reader) (_ *Unpacked, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("restore: %w", err)
+		}
+	}()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	db, err := os.CreateTemp(dir, "restore-*.db")
+	if err != nil {
+		return nil, err
+	}
+	b := &Unpacked{dir: dir, db: db}
+	if b.keys, b.manifest, err = unpack(r, db); err != nil {
+		b.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close removes what Unpack wrote.
+func (b *Unpacked) Close() {
+	_ = b.db.Close()
+	_ = os.Remove(b.db.Name())
+}
+
+// Restore is the package's Restore for b. It may be called once.
+func (b *Unpacked) Restore(ctx context.Context, check func(string, bool) error, opts Options) (Restored, error) {
+	done, err := b.restore(ctx, check, opts)
 	if err != nil {
 		return done, fmt.Errorf("restore: %w", err)
 	}
 	return done, nil
 }
 
-func restore(ctx context.Context, dir string, r io.Reader, check func(string, bool) error, opts Options) (done Restored, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return done, err
-	}
-	db, err := os.CreateTemp(dir, "restore-*.db")
-	if err != nil {
-		return done, err
-	}
-	defer func() { _ = os.Remove(db.Name()) }()
-	defer func() { _ = db.Close() }()
-	keys, manifest, err := unpack(r, db)
-	if err != nil {
-		return done, err
-	}
-	done.Manifest = manifest
+func (b *Unpacked) restore(ctx context.Context, check func(string, bool) error, opts Options) (done Restored, err error) {
+	dir, db, keys := b.dir, b.db, b.keys
+	done.Manifest = b.manifest
 	if _, err := db.Seek(0, io.SeekStart); err != nil {
 		return done, err
 	}

@@ -52,34 +52,35 @@ type Session struct {
 	Expires time.Time       // at the latest
 	Idle    time.Time       // without another request
 	Done    context.Context // ends with the session
-	Typed   *Names          // of the keys that were typed in it
+	Typed   *Typed          // the keys that were typed in it
 }
 
-// Names is a set of names that grows, at most to maxNames: what is more is not in it.
-type Names struct {
-	mu    sync.Mutex
-	names map[string]bool
+// Typed is what keys a session has typed, each under its name. It grows, at most to maxTyped: what is more is not in it.
+type Typed struct {
+	mu   sync.Mutex
+	keys map[string]sum
 }
 
-const maxNames = 1000
+const maxTyped = 1000
 
-// Add takes a name in.
-func (n *Names) Add(name string) {
+// Add takes a key in.
+func (n *Typed) Add(name, key string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.names == nil {
-		n.names = map[string]bool{}
+	if n.keys == nil {
+		n.keys = map[string]sum{}
 	}
-	if len(n.names) < maxNames {
-		n.names[name] = true
+	if _, ok := n.keys[name]; ok || len(n.keys) < maxTyped {
+		n.keys[name] = sumOf(key)
 	}
 }
 
-// Has reports whether the name was added.
-func (n *Names) Has(name string) bool {
+// Has reports whether that key was typed last under that name.
+func (n *Typed) Has(name, key string) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.names[name]
+	typed, ok := n.keys[name]
+	return ok && typed == sumOf(key)
 }
 
 // A sum stands for a secret or a code. Looking one up takes no longer the more of it was guessed, for nobody can choose a
@@ -179,7 +180,7 @@ func (t *Table) Begin(code, origin, shown string) (secret string, s Session, err
 	secret = random()
 	k := sumOf(secret)
 	l.used = &k
-	h := &held{began: time.Now(), s: Session{ID: "ses_" + random()[:10], Origin: origin, CSRF: random(), Typed: &Names{}}}
+	h := &held{began: time.Now(), s: Session{ID: "ses_" + random()[:10], Origin: origin, CSRF: random(), Typed: &Typed{}}}
 	h.last = h.began
 	h.s.Expires = h.began.Add(Whole)
 	h.s.Done, h.end = context.WithCancelCause(context.Background())

@@ -21,35 +21,74 @@ const (
 	heldTimeout = time.Second
 )
 
-// recent remembers what a server said for a while. Those who want it at once wait for one question.
+// recent remembers what a server said for a while, and for a moment that it said nothing. Those who want it at once wait for one
+// question, and for no longer than they like.
 type recent[T any] struct {
 	fresh time.Duration
 	fetch func(context.Context) (T, error)
 
-	mu    sync.Mutex // held while the server is asked
+	mu     sync.Mutex
+	last   *asked[T] // nil: nothing is known
+	asking *asked[T] // nil: the server is not being asked
+}
+
+// asked is one question, and what came of it.
+type asked[T any] struct {
+	done  chan struct{} // closed when what follows stands
 	value T
-	at    time.Time
+	err   error
+	until time.Time
 }
 
 func (r *recent[T]) get(ctx context.Context) (T, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.at.IsZero() && time.Since(r.at) < r.fresh {
-		return r.value, nil
+	if x := r.last; x != nil && time.Now().Before(x.until) {
+		r.mu.Unlock()
+		return x.value, x.err
 	}
-	// Whoever asks may go away; what is learned is for the next one too.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
-	defer cancel()
-	v, err := r.fetch(ctx)
-	if err == nil {
-		r.value, r.at = v, time.Now()
+	x := r.asking
+	if x == nil {
+		x = &asked[T]{done: make(chan struct{})}
+		r.asking = x
+		r.mu.Unlock()
+		r.ask(ctx, x)
+		return x.value, x.err
 	}
-	return v, err
+	r.mu.Unlock()
+	select {
+	case <-x.done:
+		return x.value, x.err
+	case <-ctx.Done():
+		var nothing T
+		return nothing, context.Cause(ctx)
+	}
 }
 
+// ask asks the server. Whoever asks may go away meanwhile; what is learned is for the others too.
+func (r *recent[T]) ask(ctx context.Context, x *asked[T]) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), heldTimeout)
+	defer cancel()
+	x.err = errors.New("the question was not put")
+	defer func() {
+		fresh := r.fresh
+		if x.err != nil {
+			fresh = min(fresh, heldFresh)
+		}
+		x.until = time.Now().Add(fresh)
+		r.mu.Lock()
+		if r.asking == x {
+			r.asking, r.last = nil, x
+		}
+		r.mu.Unlock()
+		close(x.done)
+	}()
+	x.value, x.err = r.fetch(ctx)
+}
+
+// changed says that what is known, and what is being asked, is not so any more.
 func (r *recent[T]) changed() {
 	r.mu.Lock()
-	r.at = time.Time{}
+	r.last, r.asking = nil, nil
 	r.mu.Unlock()
 }
 

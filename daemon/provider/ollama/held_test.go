@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,8 +43,45 @@ func TestRecent(t *testing.T) {
 			t.Error(got, asked)
 		}
 		err = nil
+		if _, got := r.get(t.Context()); got == nil || asked != 3 {
+			t.Error("a failure is not remembered for a moment:", got, asked)
+		}
+		time.Sleep(heldFresh)
 		if got, _ := r.get(t.Context()); got != 4 {
-			t.Error("a failure is remembered:", got)
+			t.Error("a failure is remembered for long:", got)
+		}
+	})
+}
+
+// TestAServerThatHangsIsAskedOnceForAll: who waits for what is being asked waits no longer than that takes, nor than it wants to.
+func TestAServerThatHangsIsAskedOnceForAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		r := recent[int]{fresh: time.Second, fetch: func(ctx context.Context) (int, error) {
+			asked++
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}}
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range 50 {
+			wg.Go(func() {
+				if _, err := r.get(t.Context()); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != heldTimeout {
+					t.Errorf("%v after %v", err, time.Since(began))
+				}
+			})
+		}
+		synctest.Wait()
+		wg.Go(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			defer cancel()
+			if _, err := r.get(ctx); err == nil || time.Since(began) != time.Millisecond {
+				t.Errorf("who has no time: %v after %v", err, time.Since(began))
+			}
+		})
+		wg.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
 		}
 	})
 }
