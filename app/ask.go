@@ -42,9 +42,12 @@ be asked are listed.`,
 			}
 			question := strings.Join(args[1:], " ")
 			if question == "" {
-				b, err := io.ReadAll(io.LimitReader(e.in, maxQuestion))
+				b, err := io.ReadAll(io.LimitReader(e.in, maxQuestion+1))
 				if err != nil {
 					return err
+				}
+				if len(b) > maxQuestion {
+					return fmt.Errorf("the question is over %d MiB; send a part of it, or use the API", maxQuestion>>20)
 				}
 				question = string(b)
 			}

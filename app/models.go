@@ -206,7 +206,7 @@ func (e *env) modelsPull() *cobra.Command {
 		Use: "pull NAME", Short: "Get a model from a registry", Args: cobra.ExactArgs(1),
 		Long: `Get a model from a registry, as "ollama pull" does. Corral does the work: a model that
 is on its way already is not pulled twice, and with --detach it goes on by itself.
-Ctrl-C cancels it. What there is of it so far is kept: pulled again, it goes on there.`,
+Ctrl-C cancels it, if it was begun here. What there is of it so far is kept: pulled again, it goes on there.`,
 		Example: `  corral models pull llama3.2:1b
   corral models pull hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF
   corral models pull llama3.2 --detach && corral models pulls`,
@@ -229,7 +229,7 @@ Ctrl-C cancels it. What there is of it so far is kept: pulled again, it goes on 
 			if joined {
 				fmt.Fprintf(e.err, "%s is on its way already.\n", p.Model)
 			}
-			p, err = e.followPull(c.Context(), api, p)
+			p, err = e.followPull(c.Context(), api, p, !joined)
 			switch {
 			case err != nil:
 				return err
@@ -256,10 +256,13 @@ func took(p library.Pull) time.Duration {
 // lookAtPull is how often it is asked how far a pull is, while the feed is silent.
 const lookAtPull = 2 * time.Second
 
+var errPullGoesOn = errors.New("it goes on, for it was begun elsewhere; `corral models pulls` shows how far it is, `corral models cancel` ends it")
+
 var errPullCancelled = errors.New("cancelled; what there is of it is kept, and pulled again it goes on there")
 
-// followPull shows how far a pull is until it is over, by what the feed tells. The end of ctx cancels it.
-func (e *env) followPull(ctx context.Context, api *client.Client, p library.Pull) (library.Pull, error) {
+// followPull shows how far a pull is until it is over, by what the feed tells. The end of ctx cancels it if it is ours: others may wait for
+// one that somebody else began.
+func (e *env) followPull(ctx context.Context, api *client.Client, p library.Pull, ours bool) (library.Pull, error) {
 	line := e.pullLine(p.Model)
 	defer line.end()
 	stop, cancel := context.WithCancel(ctx)
@@ -296,6 +299,9 @@ func (e *env) followPull(ctx context.Context, api *client.Client, p library.Pull
 		case <-told:
 		case <-tick.C:
 		case <-ctx.Done():
+			if !ours {
+				return p, errPullGoesOn
+			}
 			bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			if _, err := api.CancelPull(bye, p.ID); err != nil {

@@ -152,6 +152,7 @@ func TestBadInputIsAnswered(t *testing.T) {
 		"unknown place":            {"GET", "/nowhere", "", nil, 404, ""},
 		"unknown encoding":         {"POST", "/api/chat", "x", []string{"Content-Encoding: br"}, 400, "gzip, zstd or none"},
 		"no gzip":                  {"POST", "/api/chat", "x", []string{"Content-Encoding: gzip"}, 400, "gzip, zstd or none"},
+		"no zstd":                  {"POST", "/api/chat", `{"model":"m"}`, []string{"Content-Encoding: zstd"}, 400, "is not the zstd"},
 		"wrong method, own route":  {"POST", "/healthz", "", nil, 405, ""},
 		"dots that lead elsewhere": {"GET", "/api/../control/v1/status", "", nil, 307, ""},
 	} {

@@ -91,3 +91,23 @@ func lock(dir string) (bolt *bbolt.DB, err error) {
 	}
 	return bolt, err
 }
+
+// WriteFile puts data at path, whole or not at all, so that only its owner can read it and a power cut does not take it away again.
+func WriteFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(f.Name()) }()
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}

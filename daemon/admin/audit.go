@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"corral/daemon/cache"
 	"corral/daemon/pricing"
@@ -49,12 +50,13 @@ type EntryFilter struct {
 	Status   int       `query:"status"`
 	Flags    []string  `query:"flag" doc:"all of these, such as cache-hit or left-device"`
 	Calls    bool      `query:"calls" doc:"calls only, none of the ledger's own events"`
+	Before   uint64    `query:"before" doc:"with a number below this one; with last, page by page: the least number of the page before; 0: all"`
 	Last     int       `query:"last" minimum:"0" maximum:"100000" doc:"the newest so many; 0: all"`
 }
 
 func (o *Options) filter(in *EntryFilter) (ledger.Filter, error) {
 	f := ledger.Filter{From: in.From, To: in.To, RequestID: in.Request, Caller: o.keyID(in.Caller), User: in.User, App: in.App, Model: in.Model,
-		Provider: in.Provider, Status: in.Status, Calls: in.Calls, Last: in.Last}
+		Provider: in.Provider, Status: in.Status, Calls: in.Calls, Before: in.Before, Last: in.Last}
 	for _, name := range in.Flags {
 		flag, ok := record.ParseFlag(name)
 		if !ok {
@@ -349,9 +351,6 @@ func restoreOperation(api huma.API) *huma.Operation {
 	return &op
 }
 
-// restoreStall is how long a backup that is sent may stand still.
-const restoreStall = time.Minute
-
 // moving is a body that may take as long as it likes, but not stand still.
 type moving struct {
 	body io.Reader
@@ -359,7 +358,7 @@ type moving struct {
 }
 
 func (m *moving) Read(p []byte) (int, error) {
-	m.rc.SetReadDeadline(time.Now().Add(restoreStall)) // where that cannot be, the sender is trusted
+	m.rc.SetReadDeadline(time.Now().Add(stall)) // where that cannot be, the sender is trusted
 	return m.body.Read(p)
 }
 
@@ -400,27 +399,45 @@ func refused(err error) error {
 func stream(contentType string, write func(io.Writer) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		c.SetHeader("Content-Type", contentType)
-		if write(c.BodyWriter()) != nil {
+		if write(taken(c)) != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}}
 }
 
+// stall is how long a long answer may lie unread, or a backup that is sent may stand still: the ledger cannot be tidied meanwhile.
+const stall = time.Minute
+
+// taken is where the answer of c is written to. Whoever does not read on gets no more of it.
+func taken(c huma.Context) io.Writer {
+	_, w := humago.Unwrap(c)
+	return &reading{w, http.NewResponseController(w)}
+}
+
+type reading struct {
+	http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (r *reading) Write(p []byte) (int, error) {
+	r.rc.SetWriteDeadline(time.Now().Add(stall)) // where that cannot be, the reader is trusted
+	return r.ResponseWriter.Write(p)
+}
+
+func (r *reading) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
 // lines answers with one JSON object a line, each sent at once.
 func lines(run func(ctx context.Context, send func(any) error) error) *huma.StreamResponse {
 	return &huma.StreamResponse{Body: func(c huma.Context) {
 		c.SetHeader("Content-Type", "application/x-ndjson")
-		w := c.BodyWriter()
-		flusher, _ := w.(http.Flusher)
-		enc := json.NewEncoder(w)
+		_, w := humago.Unwrap(c)
+		rc := http.NewResponseController(w)
+		enc := json.NewEncoder(taken(c))
 		err := run(c.Context(), func(v any) error {
 			if err := enc.Encode(v); err != nil {
 				return err
 			}
-			if flusher != nil {
-				flusher.Flush()
-			}
-			return nil
+			return rc.Flush()
 		})
 		if err != nil && c.Context().Err() == nil {
 			panic(http.ErrAbortHandler)

@@ -80,6 +80,7 @@ func (d *Decoder) read(r *llm.Request) error {
 		if src, err = unpack(src, enc[0], max); err != nil {
 			return llm.Errorf(llm.Invalid, "read body", err, "The body's Content-Encoding %q cannot be read; send gzip, zstd or none.", clip(enc[0], 40))
 		}
+		src = &unpacked{src, enc[0]}
 		delete(r.Header, "Content-Encoding")
 		r.Length = -1
 	}
@@ -166,6 +167,20 @@ func unpack(src io.Reader, encoding string, max int64) (io.Reader, error) {
 		return z.IOReadCloser(), nil
 	}
 	return nil, errors.New("unknown encoding")
+}
+
+// unpacked is what comes out of a packed body. That it cannot be unpacked is the caller's mistake.
+type unpacked struct {
+	r        io.Reader
+	encoding string
+}
+
+func (u *unpacked) Read(p []byte) (int, error) {
+	n, err := u.r.Read(p)
+	if of := (*llm.Error)(nil); err == nil || err == io.EOF || errors.As(err, &of) {
+		return n, err
+	}
+	return n, llm.Errorf(llm.Invalid, "read body", err, "The request body is not the %s that its Content-Encoding says: %v.", u.encoding, err)
 }
 
 // source is a body as it comes over the connection, with a deadline that moves on as bytes arrive. Its errors are

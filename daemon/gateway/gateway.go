@@ -6,7 +6,6 @@
 package gateway
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -95,14 +94,15 @@ func (g *Gateway) call(ep *llm.Endpoint) http.Handler {
 				r.Release()
 			}
 		}()
-		defer g.recovered(w, r)
+		begun := false
+		defer g.recovered(w, r, &begun)
 		reply, err := g.o.Journey.Serve(hr.Context(), r)
 		if err != nil {
 			writeError(w, dialectFor(r), llm.AsError(err), r.ID)
 			return
 		}
 		defer reply.Close()
-		write(w, hr.Context(), r, reply)
+		write(w, r, reply, &begun)
 	})
 }
 
@@ -114,8 +114,8 @@ func dialectFor(r *llm.Request) llm.Dialect {
 	return r.Endpoint.Dialect
 }
 
-// recovered answers for a stage that panicked: a fault in one call must not end the others.
-func (g *Gateway) recovered(w http.ResponseWriter, r *llm.Request) {
+// recovered answers for a stage that panicked: a fault in one call must not end the others. An answer that has begun breaks off.
+func (g *Gateway) recovered(w http.ResponseWriter, r *llm.Request, begun *bool) {
 	v := recover()
 	if v == nil {
 		return
@@ -124,6 +124,9 @@ func (g *Gateway) recovered(w http.ResponseWriter, r *llm.Request) {
 		panic(v)
 	}
 	g.o.Log.Error("a stage panicked", "request_id", r.ID, "panic", v, "stack", string(debug.Stack()))
+	if *begun {
+		panic(http.ErrAbortHandler)
+	}
 	writeError(w, dialectFor(r), llm.Errorf(llm.Internal, "", nil, "Corral failed on this call; its log has the cause under this request id."), r.ID)
 }
 
@@ -228,8 +231,8 @@ func (x *ids) next() string {
 // writePatience is how long a caller may leave its answer unread before the connection is given up.
 const writePatience = 60 * time.Second
 
-// write sends reply as it comes.
-func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *llm.Reply) {
+// write sends reply as it comes; begun says whether its head has gone.
+func write(w http.ResponseWriter, r *llm.Request, reply *llm.Reply, begun *bool) {
 	h := w.Header()
 	for k, vs := range reply.Header {
 		h[k] = vs
@@ -249,7 +252,7 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 		return
 	}
 	rc := http.NewResponseController(w)
-	sends := sendsOf(ctx)
+	var sends sends
 	for first := true; ; first = false {
 		b, err := reply.Body.Next()
 		if err != nil && err != io.EOF {
@@ -267,6 +270,7 @@ func write(w http.ResponseWriter, ctx context.Context, r *llm.Request, reply *ll
 			return
 		}
 		if first {
+			*begun = true
 			w.WriteHeader(reply.Status)
 		}
 		if err == io.EOF {

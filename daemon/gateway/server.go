@@ -27,25 +27,13 @@ func NewServer(h http.Handler, ctx context.Context, log *slog.Logger, connection
 	return &Server{max: connections, Server: http.Server{
 		Handler: h, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHeaders,
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ConnContext: func(ctx context.Context, _ net.Conn) context.Context {
-			return context.WithValue(ctx, sendsKey{}, &sends{})
-		},
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), // half-sent heads and broken connections: the callers' doing
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug), // half-sent heads and broken connections: the callers' doing
 	}}
 }
 
-type sendsKey struct{}
-
-// sends is a connection's write deadline. Moving it costs a timer, so it is moved only when half of it is used up.
+// sends is the write deadline of one answer; net/http takes it off afterwards. Moving it costs a timer, so it is moved only when half of it
+// is used up.
 type sends struct{ at time.Time }
-
-func sendsOf(ctx context.Context) *sends {
-	s, ok := ctx.Value(sendsKey{}).(*sends)
-	if !ok {
-		s = &sends{} // not from a Server
-	}
-	return s
-}
 
 // within gives the next write at least half of writePatience.
 func (s *sends) within(rc *http.ResponseController) {

@@ -132,7 +132,7 @@ test('a hundred thousand calls are walked through without a long stop', async ({
   }))
   await page.route('**/control/v1/audit/entries?*', (route) => {
     const query = new URL(route.request().url()).searchParams
-    return route.fulfill({ json: { entries: query.has('to') ? [] : query.get('app') === 'notes' ? calls.slice(-1_000) : calls } })
+    return route.fulfill({ json: { entries: query.has('before') ? [] : query.get('app') === 'notes' ? calls.slice(-1_000) : calls } })
   })
   // A wheel and jumps, frame by frame, then calls that end while one is at the top, then a search, letter by letter: the usual
   // frame and the longest tasks, in milliseconds. The best of three: what else this machine does at the moment says nothing of

@@ -195,7 +195,7 @@ func (b *Unpacked) restore(ctx context.Context, check func(string, bool) error, 
 			done.Kept = append(done.Kept, kept)
 		}
 		undo = append(undo, putBack(path, kept))
-		if err := os.WriteFile(path, keys, 0o600); err != nil {
+		if err := store.WriteFile(path, keys); err != nil {
 			return done, err
 		}
 	}

@@ -1,9 +1,11 @@
 package ledger_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +121,32 @@ func TestFilters(t *testing.T) {
 	}
 	if e, err := l.Get(ctx(t), "#31"); err != nil || e.RequestID != "req-000030" {
 		t.Errorf("Get #31: %+v, %v", e, err)
+	}
+}
+
+// Entries stand in the order in which their calls ended, and pages of them follow that: of a long call the time is of long before.
+func TestPageByPage(t *testing.T) {
+	l := ledgertest.Open(t, t.TempDir(), nil)
+	appendCalls(t, l, 0, 10)
+	long := ledgertest.Call(10)
+	long.Time = long.Time.Add(-time.Hour)
+	if err := l.AppendStrict(ctx(t), long); err != nil {
+		t.Fatal(err)
+	}
+	appendCalls(t, l, 11, 20)
+	var seen []uint64
+	for before := uint64(0); ; {
+		page := all(t, l, ledger.Filter{Calls: true, Last: 3, Before: before})
+		for _, e := range slices.Backward(page) {
+			seen = append(seen, e.Seq)
+		}
+		if len(page) < 3 {
+			break
+		}
+		before = page[0].Seq
+	}
+	if len(seen) != 20 || !slices.IsSortedFunc(seen, func(a, b uint64) int { return cmp.Compare(b, a) }) || len(slices.Compact(seen)) != 20 {
+		t.Errorf("page by page: %v", seen)
 	}
 }
 

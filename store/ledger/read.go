@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 type Filter struct {
 	From, To  time.Time // when the call began: From <= t < To
 	After     *uint64   // numbers above this one
+	Before    uint64    // numbers below this one; 0: all
 	RequestID string
 	Caller    string
 	User      string
@@ -46,18 +48,22 @@ func (l *Ledger) Scan(ctx context.Context, f Filter, fn func(*record.Entry) erro
 	if f.After != nil {
 		from = *f.After + 1
 	}
+	before := uint64(math.MaxInt64)
+	if f.Before > 0 {
+		before = min(f.Before, before)
+	}
 	if f.Last > 0 {
 		var err error
-		if from, err = l.nthLast(ctx, m, from, f.Last); err != nil {
+		if from, err = l.nthLast(ctx, m, from, before, f.Last); err != nil {
 			return err
 		}
 	}
-	_, err := l.scan(ctx, m, from, fn)
+	_, err := l.scan(ctx, m, from, before, fn)
 	return err
 }
 
-// scan returns the number after the last record that it looked at.
-func (l *Ledger) scan(ctx context.Context, m *matcher, from uint64, fn func(*record.Entry) error) (uint64, error) {
+// scan looks at records from one number up to below another, and returns the number after the last that it looked at.
+func (l *Ledger) scan(ctx context.Context, m *matcher, from, before uint64, fn func(*record.Entry) error) (uint64, error) {
 	found := make([]*record.Entry, 0, readChunk)
 	for {
 		if err := ctx.Err(); err != nil {
@@ -76,6 +82,9 @@ func (l *Ledger) scan(ctx context.Context, m *matcher, from uint64, fn func(*rec
 				seq, leaf, err := split(k, v)
 				if err != nil {
 					return err
+				}
+				if seq >= before {
+					return nil
 				}
 				from = seq + 1
 				row, _, err := record.ParseRow(leaf)
@@ -109,9 +118,8 @@ func (l *Ledger) scan(ctx context.Context, m *matcher, from uint64, fn func(*rec
 	}
 }
 
-// nthLast finds where the newest n entries that fit begin, going backwards over rows.
-func (l *Ledger) nthLast(ctx context.Context, m *matcher, least uint64, n int) (uint64, error) {
-	at := uint64(1<<63 - 1)
+// nthLast finds where the newest n entries below a number begin that fit, going backwards over rows.
+func (l *Ledger) nthLast(ctx context.Context, m *matcher, least, at uint64, n int) (uint64, error) {
 	from := least
 	for {
 		if err := ctx.Err(); err != nil {
@@ -179,7 +187,7 @@ func (l *Ledger) Follow(ctx context.Context, f Filter, fn func(*record.Entry) er
 		m, ok := l.matcher(f)
 		if ok {
 			var err error
-			if from, err = l.nthLast(ctx, m, 0, f.Last); err != nil {
+			if from, err = l.nthLast(ctx, m, 0, math.MaxInt64, f.Last); err != nil {
 				return err
 			}
 		}
@@ -188,7 +196,7 @@ func (l *Ledger) Follow(ctx context.Context, f Filter, fn func(*record.Entry) er
 		changed := l.changes() // before reading: what comes while it reads wakes it again
 		if m, ok := l.matcher(f); ok {
 			var err error
-			if from, err = l.scan(ctx, m, from, fn); err != nil {
+			if from, err = l.scan(ctx, m, from, math.MaxInt64, fn); err != nil {
 				return err
 			}
 		}

@@ -59,11 +59,11 @@ func (l *Ledger) retain(ctx context.Context, r Retention) (Retained, error) {
 	if err != nil {
 		return done, err
 	}
-	entriesBelow, err := l.limit(ctx, on.pruned, on.size, on.entryBytes, r.EntryBytes, cutoff(now, r.EntryAge), bEntries)
+	entriesBelow, err := l.limit(ctx, on.pruned, on.size, on.entryBytes, r.EntryBytes, now, r.EntryAge, bEntries)
 	if err != nil {
 		return done, err
 	}
-	contentBelow, err := l.limit(ctx, on.contentBelow, on.size, on.contentBytes, r.ContentBytes, cutoff(now, r.ContentAge), bContent)
+	contentBelow, err := l.limit(ctx, on.contentBelow, on.size, on.contentBytes, r.ContentBytes, now, r.ContentAge, bContent)
 	if err != nil {
 		return done, err
 	}
@@ -95,13 +95,15 @@ func cutoff(now time.Time, age time.Duration) time.Time {
 	return now.Add(-age)
 }
 
-// limit finds the number below which entries, or their contents, are beyond the limits.
-func (l *Ledger) limit(ctx context.Context, from, size, have, most uint64, before time.Time, bucket string) (uint64, error) {
+// limit finds the number below which entries, or their contents, are beyond the limits. An entry from the future, when the clock was
+// wrong, protects none after it.
+func (l *Ledger) limit(ctx context.Context, from, size, have, most uint64, now time.Time, age time.Duration, bucket string) (uint64, error) {
+	before := cutoff(now, age)
 	over := uint64(0)
 	if most > 0 && have > most {
 		over = have - most
 	}
-	below := from
+	below, at := from, from
 	for more := over > 0 || !before.IsZero(); more; {
 		if err := ctx.Err(); err != nil {
 			return from, err
@@ -111,7 +113,7 @@ func (l *Ledger) limit(ctx context.Context, from, size, have, most uint64, befor
 			b := tx.Bucket(root, bucket)
 			c := tx.Bucket(root, bEntries).Cursor()
 			looked := 0
-			for k, v := c.Seek(be64(below)); k != nil; k, v = c.Next() {
+			for k, v := c.Seek(be64(at)); k != nil; k, v = c.Next() {
 				if looked++; looked > 8*readChunk {
 					more = true
 					return nil
@@ -120,12 +122,19 @@ func (l *Ledger) limit(ctx context.Context, from, size, have, most uint64, befor
 				if err != nil {
 					return err
 				}
+				at = seq + 1
 				row, _, err := record.ParseRow(leaf)
 				if err != nil {
 					return err
 				}
 				// The newest entry stays: it is what says where the tree ends.
-				if seq+1 >= size || (over == 0 && (before.IsZero() || !row.Time.Before(before))) {
+				if seq+1 >= size || over == 0 && before.IsZero() {
+					return nil
+				}
+				if over == 0 && row.Time.After(now) {
+					continue
+				}
+				if over == 0 && !row.Time.Before(before) {
 					return nil
 				}
 				over -= min(over, uint64(len(b.Get(k))))

@@ -330,6 +330,29 @@ func TestRetentionTakesContentFirstAndEntriesLater(t *testing.T) {
 	sound(t, l)
 }
 
+// A clock that was in the future for a call does not end retention: what is old goes on being removed after that call's entry.
+func TestAnEntryFromTheFutureProtectsNothing(t *testing.T) {
+	now := ledgertest.Call(0).Time
+	var clock atomic.Int64
+	clock.Store(now.Add(-60 * 24 * time.Hour).UnixNano())
+	l, _ := ledgertest.OpenWith(t, t.TempDir(), storeOptions(), func(o *ledger.Options) {
+		o.KeepContent, o.Now = true, func() time.Time { return time.Unix(0, clock.Load()).UTC() }
+	})
+	clock.Store(now.UnixNano())
+	for n, age := range []time.Duration{50 * 24 * time.Hour, -70 * 365 * 24 * time.Hour, 40 * 24 * time.Hour, time.Hour, 0} {
+		e := ledgertest.Call(n)
+		e.Time = now.Add(-age)
+		e.Prompt.Content = []byte("words")
+		if err := l.AppendStrict(ctx(t), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done, err := l.Retain(ctx(t), ledger.Retention{ContentAge: 30 * 24 * time.Hour})
+	if err != nil || done.ContentBelow != 4 { // the ledger's own beginning is entry 0
+		t.Errorf("%+v %v", done, err)
+	}
+}
+
 func TestRemovingMoreThanIsOnRecordIsSeen(t *testing.T) {
 	dir := t.TempDir()
 	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), keepContent)

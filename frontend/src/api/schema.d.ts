@@ -3246,6 +3246,8 @@ export interface operations {
                 flag?: string[] | null;
                 /** @description calls only, none of the ledger's own events */
                 calls?: boolean;
+                /** @description with a number below this one; with last, page by page: the least number of the page before; 0: all */
+                before?: number;
                 /** @description the newest so many; 0: all */
                 last?: number;
             };
@@ -3397,6 +3399,8 @@ export interface operations {
                 flag?: string[] | null;
                 /** @description calls only, none of the ledger's own events */
                 calls?: boolean;
+                /** @description with a number below this one; with last, page by page: the least number of the page before; 0: all */
+                before?: number;
                 /** @description the newest so many; 0: all */
                 last?: number;
                 format?: "jsonl" | "ocsf";
@@ -3446,6 +3450,8 @@ export interface operations {
                 flag?: string[] | null;
                 /** @description calls only, none of the ledger's own events */
                 calls?: boolean;
+                /** @description with a number below this one; with last, page by page: the least number of the page before; 0: all */
+                before?: number;
                 /** @description the newest so many; 0: all */
                 last?: number;
             };

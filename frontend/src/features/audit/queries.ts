@@ -15,14 +15,14 @@ export const keysQuery = get('/control/v1/keys')
 export function entriesQuery(f: Filter) {
   return infiniteQueryOptions({
     queryKey: ['/control/v1/audit/entries', 'all kinds', f],
-    initialPageParam: undefined as string | undefined,
+    initialPageParam: undefined as number | undefined,
     queryFn: async ({ pageParam, signal }): Promise<Schema<'RecordEntry'>[]> => {
       const choice = asked(f, Date.now())
-      const query = { ...choice, last: pageSize, to: pageParam ?? choice.to }
+      const query = { ...choice, last: pageSize, before: pageParam }
       const answer = unwrap(await client.GET('/control/v1/audit/entries', { params: { query }, signal }))
       return (answer.entries ?? []).reverse()
     },
-    getNextPageParam: (page) => (page.length < pageSize ? undefined : page.at(-1)?.time),
+    getNextPageParam: (page) => (page.length < pageSize ? undefined : page.at(-1)?.seq || undefined),
     staleTime: Number.POSITIVE_INFINITY, // the page says how many came since, and asks anew when somebody wants them
     gcTime: 0,
   })

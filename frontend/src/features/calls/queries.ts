@@ -10,12 +10,12 @@ const laterSize = 1_000
 export function historyQuery(f: Filter) {
   return infiniteQueryOptions({
     queryKey: ['/control/v1/audit/entries', f],
-    initialPageParam: undefined as string | undefined,
+    initialPageParam: undefined as number | undefined,
     queryFn: async ({ pageParam, signal }): Promise<Schema<'RecordEntry'>[]> => {
       const query = {
         calls: true,
         last: pageParam ? laterSize : pageSize,
-        to: pageParam,
+        before: pageParam,
         from: f.hours ? new Date(Date.now() - Number(f.hours) * 3_600_000).toISOString() : undefined,
         model: f.model || undefined,
         app: f.app || undefined,
@@ -28,7 +28,8 @@ export function historyQuery(f: Filter) {
       const answer = unwrap(await client.GET('/control/v1/audit/entries', { params: { query }, signal }))
       return (answer.entries ?? []).reverse()
     },
-    getNextPageParam: (page, pages) => (page.length < (pages.length > 1 ? laterSize : pageSize) ? undefined : page.at(-1)?.time),
+    getNextPageParam: (page, pages) =>
+      page.length < (pages.length > 1 ? laterSize : pageSize) ? undefined : page.at(-1)?.seq || undefined,
     structuralSharing: false, // pages do not change, and comparing 100,000 calls takes longer than a frame
     staleTime: Number.POSITIVE_INFINITY, // what comes after it is told by the feed
     gcTime: 0, // who comes back begins with the newest page

@@ -186,3 +186,32 @@ test('the body has what was set, and nothing else', () => {
   })
   expect(choiceOf('target:a/b/c')).toEqual({ model: 'b/c', target: 'a/b/c' })
 })
+
+test('what was under way when the page was loaded anew has stopped, and its question is there', async () => {
+  const held = memory()
+  const m = model([piece({ text: 'Hel' })], new Promise<void>(() => {}))
+  const before = new Conversation(held, m.asks)
+  before.change({ choices: ['chat'], draft: 'First' })
+  before.sendDraft()
+  await vi.waitFor(() => expect(m.asked.length).toBe(1))
+  const after = new Conversation(held, m.asks)
+  expect(after.current().turns[0]).toMatchObject({ text: 'First', answers: [{ state: 'stopped' }] })
+  expect(after.current().busy).toBe(false)
+  before.stop()
+})
+
+test('a tool that was not run is told in words, for a call of it without a result is refused', () => {
+  const tools = [{ name: 'weather', arguments: '{"city":"Oslo"}' }]
+  const answer = { id: 'a', choice: 'chat', state: 'done' as const, text: '', thinking: '', tools }
+  const turns: Turn[] = [
+    { id: '1', text: 'Is it cold?', images: [], answers: [answer] },
+    { id: '2', text: 'And now?', images: [], answers: [] },
+  ]
+  expect(bodyOf(turns, 0, 'chat', noSettings)).toMatchObject({
+    messages: [
+      { role: 'user', content: 'Is it cold?' },
+      { role: 'assistant', content: '[called weather with {"city":"Oslo"}; it was not run]' },
+      { role: 'user', content: 'And now?' },
+    ],
+  })
+})

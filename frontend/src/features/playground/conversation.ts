@@ -81,8 +81,9 @@ export function bodyOf(turns: readonly Turn[], lane: number, choice: string, s: 
     })
     const a = t.answers[lane]
     if (i === turns.length - 1 || !a || (!a.text && a.tools.length === 0)) return
-    const calls = a.tools.map((c) => ({ function: { name: c.name, arguments: JSON.parse(c.arguments) } }))
-    messages.push({ role: 'assistant', content: a.text, ...(calls.length > 0 && { tool_calls: calls }) })
+    // As words: a call of a tool must be followed by what the tool said, and nobody runs tools here.
+    const calls = a.tools.map((c) => `[called ${c.name} with ${c.arguments}; it was not run]`)
+    messages.push({ role: 'assistant', content: [a.text, ...calls].filter(Boolean).join('\n') })
   })
   const options = {
     ...(s.temperature !== '' && { temperature: s.temperature }),
@@ -108,6 +109,12 @@ export function toolsOf(text: string): unknown[] | undefined {
   } catch {}
 }
 
+/** A turn as it is after the page was loaded anew: what was under way then has stopped. */
+const halted = (t: Turn): Turn => ({
+  ...t,
+  answers: t.answers.map((a) => (a?.state === 'waiting' || a?.state === 'writing' ? { ...a, state: 'stopped' } : (a ?? undefined))),
+})
+
 let count = 0
 const newId = () => `${Date.now().toString(36)}-${++count}`
 
@@ -127,7 +134,7 @@ export class Conversation {
     try {
       const saved = JSON.parse(storage?.getItem(place) ?? 'null')
       if (Array.isArray(saved?.turns) && Array.isArray(saved.choices)) {
-        this.state = { ...empty, choices: saved.choices, turns: saved.turns, settings: { ...noSettings, ...saved.settings } }
+        this.state = { ...empty, choices: saved.choices, turns: saved.turns.map(halted), settings: { ...noSettings, ...saved.settings } }
       }
     } catch {}
     this.shown = this.state
@@ -228,7 +235,9 @@ export class Conversation {
 
   private async run(lanes: number[], fresh = false) {
     this.change({ busy: true })
-    await Promise.all(lanes.map((lane) => this.lane(lane, fresh)))
+    const asked = lanes.map((lane) => this.lane(lane, fresh))
+    this.save() // the question outlives a reload before its answer
+    await Promise.all(asked)
     this.change({ busy: false })
     this.flush()
     this.save()
