@@ -158,6 +158,11 @@ func TestTryModels(t *testing.T) {
 		t.Errorf("tried twice at once: %q", asked)
 	}
 	clear(d.wellness.tried)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if found := d.tryModels(over); len(found) != 1 || found[0].Absent == "" || len(d.wellness.tried) != 0 {
+		t.Errorf("a model that had no time was said to be down: %+v", found)
+	}
 	answer = `{"error":"out of memory"}`
 	if f := one(); f.Severity != health.Critical || !strings.Contains(f.Text, "out of memory") {
 		t.Errorf("%+v", f)
