@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,8 +48,7 @@ valid changes nothing.`,
 			if err != nil {
 				return err
 			}
-			// Live memory is a few MB, so at Go's default the collector runs very often under load, for very little.
-			debug.SetGCPercent(200)
+			go paceCollector(c.Context())
 			var level slog.LevelVar
 			to := e.err
 			if t := first.Telemetry; t.File != "" {
