@@ -24,6 +24,7 @@ type Report struct {
 	CostNano int64            `json:"cost_nano"` // as the callers reckon it
 	Free     int              `json:"free"`      // answers from the cache
 	Partly   int              `json:"partly"`    // vectors of which some came from the cache
+	InVain   int              `json:"in_vain"`   // vectors of which a part was asked for first, of a server that had to be passed over
 	Trouble  map[string]int64 `json:"trouble"`   // what went on beside: retries, fallbacks, breakers
 	Flat     []Flat           `json:"flat"`
 	Samples  []Sample         `json:"samples"`
@@ -194,6 +195,8 @@ func (r *run) judgeCall(wrong problems, rep *Report, n int, e *entry, events int
 		switch {
 		case kinds[x.kind].name == severalVectors && e.flags&record.CacheHit == 0 && e.in >= 0 && e.in < int64(x.in):
 			rep.Partly++ // the caller is told the tokens of all, and the books have those that a model was asked for
+		case kinds[x.kind].name == severalVectors && e.flags&record.Retried != 0 && e.in > int64(x.in) && e.in < 2*int64(x.in):
+			rep.InVain++ // the caller is told the tokens of its answer, and the books have those of the part too
 		case int64(x.in) != e.in || x.out >= 0 && int64(x.out) != e.out:
 			wrong.add("the ledger has the tokens that the caller was told", "%s: %d and %d; ledger %d and %d", shown, x.in, x.out, e.in, e.out)
 		}

@@ -22,7 +22,7 @@ func (r *Report) Print(to io.Writer) {
 		fmt.Fprintf(w, "%s\t%d\t%v\t%d\t%d\t%d\n", b.Name, b.Calls, b.Status, b.In, b.Out, b.Nano)
 	}
 	w.Flush()
-	fmt.Fprintf(to, "\nThe callers of %d answers read their tokens; by these all calls cost %d nano-USD. From the cache came %d answers, and parts of %d.\n", r.Told, r.CostNano, r.Free, r.Partly)
+	fmt.Fprintf(to, "\nThe callers of %d answers read their tokens; by these all calls cost %d nano-USD. From the cache came %d answers, and parts of %d; of %d a part was asked for in vain first.\n", r.Told, r.CostNano, r.Free, r.Partly, r.InVain)
 	fmt.Fprintf(to, "Traces: %d spans came; those of %d calls were dropped, and counted.\n", r.Spans, r.Dropped)
 	fmt.Fprintf(to, "Meanwhile: %v\n\n", r.Trouble)
 	if len(r.Flat) == 0 {
