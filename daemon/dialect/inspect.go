@@ -39,6 +39,7 @@ func ollamaLine(s *Seen, _, data []byte) {
 	if !object(s, data) {
 		return
 	}
+	done := false
 	gjson.ParseBytes(data).ForEach(func(k, v gjson.Result) bool {
 		switch k.Str {
 		case "error":
@@ -53,18 +54,20 @@ func ollamaLine(s *Seen, _, data []byte) {
 				})
 			}
 		case "done":
-			s.Terminal = s.Terminal || v.Bool()
-			s.Content = s.Content || s.Terminal
+			done = v.Bool()
 		}
 		ollamaCount(&s.Usage, k.Str, v)
 		return true
 	})
+	if done {
+		s.over()
+	}
 }
 
 // openaiEvent looks at an event of /v1/chat/completions or /v1/completions.
 func openaiEvent(s *Seen, _, data []byte) {
-	if string(bytes.TrimSpace(data)) == "[DONE]" {
-		s.Terminal, s.Content = true, true
+	if string(bytes.TrimSpace(data)) == "[DONE]" { // vLLM sends it after an error too
+		s.over()
 		return
 	}
 	if !object(s, data) {
@@ -97,7 +100,7 @@ func openaiEvent(s *Seen, _, data []byte) {
 // responsesEvent looks at an event of /v1/responses; what it is stands in the data's type, and in the event's name.
 func responsesEvent(s *Seen, _, data []byte) {
 	if string(bytes.TrimSpace(data)) == "[DONE]" { // llama.cpp ends all its streams so
-		s.Terminal, s.Content = true, true
+		s.over()
 		return
 	}
 	if !object(s, data) {
@@ -105,13 +108,13 @@ func responsesEvent(s *Seen, _, data []byte) {
 	}
 	switch t := gjson.GetBytes(data, "type").Str; t {
 	case "response.completed", "response.incomplete", "response.failed", "response.cancelled":
-		s.Terminal, s.Content = true, true
 		r := gjson.GetBytes(data, "response")
 		openaiUsage(&s.Usage, r.Get("usage"))
 		responseFinish(&s.Usage, r)
 		if t == "response.failed" {
 			s.Failed, s.Failure = true, r.Get("error.message").Str
 		}
+		s.over()
 	case "error":
 		s.Failed, s.Failure = true, cmp.Or(gjson.GetBytes(data, "message").Str, gjson.GetBytes(data, "error.message").Str)
 	case "response.output_item.added":
@@ -138,11 +141,11 @@ func anthropicEvent(s *Seen, _, data []byte) {
 	case "content_block_delta":
 		s.Content = true
 	case "message_delta":
-		s.Content = true
+		s.Content = s.Content || !s.Failed
 		anthropicUsage(&s.Usage, gjson.GetBytes(data, "usage"))
 		s.Usage.Finish = known(gjson.GetBytes(data, "delta.stop_reason").Str)
 	case "message_stop":
-		s.Terminal, s.Content = true, true
+		s.over()
 	case "error":
 		s.fail(gjson.GetBytes(data, "error"))
 	}
@@ -158,6 +161,13 @@ func object(s *Seen, data []byte) bool {
 	}
 	s.Garbage = true
 	return false
+}
+
+// over notes the dialect's own last event. An honest end is content, if an empty one; that of a stream which has failed is none,
+// and without any before it the call can still go to another target.
+func (s *Seen) over() {
+	s.Terminal = true
+	s.Content = s.Content || !s.Failed
 }
 
 func (s *Seen) fail(v gjson.Result) {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"corral/daemon/llm"
@@ -72,5 +73,23 @@ func TestOneModelIsAskedForByTheServersOwnName(t *testing.T) {
 			t.Errorf("%q: %q %v, want %q", target, b, err, want)
 		}
 		reply.Close()
+	}
+}
+
+// TestAResponseThatFailsBeforeItsContentIsAnError, so that another target can be asked: the server's last event says only that it
+// failed.
+func TestAResponseThatFailsBeforeItsContentIsAnError(t *testing.T) {
+	srv := raw.Serve(t, func(c net.Conn, _ *http.Request, _ string) bool {
+		raw.Begin(c, "text/event-stream")
+		raw.Chunk(c, "event: response.created\ndata: {\"type\":\"response.created\"}\n\nevent: response.failed\ndata: {\"type\":\"response.failed\",\"response\":{\"error\":{\"message\":\"out of memory\"}}}\n\n")
+		return raw.End(c)
+	})
+	base, _ := url.Parse(srv.URL + "/v1")
+	p := openai.New(relay.Options{Name: "x", Base: base, Timeouts: func() relay.Timeouts { return relay.Timeouts{} }}, nil, nil)
+	defer p.Close()
+	ep := &llm.Endpoint{Name: "responses", Method: "POST", Dialect: llm.OpenAI, Task: llm.Generate, Form: llm.SSE}
+	_, err := p.Serve(t.Context(), &llm.Request{Endpoint: ep, Method: "POST", Path: "/v1/responses", Stream: true, Body: []byte(`{"stream":true}`), Header: http.Header{}})
+	if e := llm.AsError(err); err == nil || e.Kind != llm.TargetRefused || !strings.Contains(e.Message, "out of memory") {
+		t.Errorf("%v, want the server's own words as an error", err)
 	}
 }

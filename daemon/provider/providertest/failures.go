@@ -35,6 +35,11 @@ func failsBefore(s *suite, c *call) {
 			raw.Chunk(nc, c.preamble+c.failed)
 			return raw.End(nc)
 		}, llm.TargetRefused},
+		"its own failure, and the end": {func(nc net.Conn) bool {
+			raw.Begin(nc, c.contentType)
+			raw.Chunk(nc, c.preamble+c.failed+c.last)
+			return raw.End(nc)
+		}, llm.TargetRefused},
 	} {
 		srv := s.serve(func(nc net.Conn, hr *http.Request) bool { io.Copy(io.Discard, hr.Body); return f.answer(nc) })
 		_, body, err := ask(s.t.Context(), s.provider(srv.URL), c.streaming(s.t))
@@ -42,7 +47,7 @@ func failsBefore(s *suite, c *call) {
 		if body != "" {
 			s.t.Errorf("%s: %q was handed on", what, body)
 		}
-		if what == "its own failure" && !strings.Contains(llm.AsError(err).Message, "out of memory") {
+		if strings.HasPrefix(what, "its own failure") && !strings.Contains(llm.AsError(err).Message, "out of memory") {
 			s.t.Errorf("the server's own words are lost: %v", err)
 		}
 	}
