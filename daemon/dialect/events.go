@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"io"
+	"slices"
 	"sync"
 
 	"corral/daemon/llm"
@@ -75,10 +76,14 @@ func (e *Events) Next() ([]byte, error) {
 		}
 		if e.err != nil {
 			if rest := e.buf[e.from:e.to]; e.err == io.EOF && len(rest) > 0 {
+				failed := e.Seen.Failed
 				e.last()
 				e.from = e.to
 				if e.whole || e.Seen.Terminal {
 					return rest, nil
+				}
+				if e.Seen.Failed && !failed {
+					return e.ended(rest), nil
 				}
 				// Half an event: what came before it goes on, and what comes after it must not be read as its rest.
 			}
@@ -97,6 +102,15 @@ func (e *Events) Next() ([]byte, error) {
 		e.to += n
 		e.err = err
 	}
+}
+
+// ended is rest, the server's word of failure that lacks its end, with that end: without it no client hears it.
+func (e *Events) ended(rest []byte) []byte {
+	end := "\n\n"
+	if e.form == llm.NDJSON {
+		end = "\n"
+	}
+	return append(slices.Clone(bytes.TrimRight(rest, "\r\n")), end...)
 }
 
 // Ready reports whether Next would return without reading.

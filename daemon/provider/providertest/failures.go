@@ -40,6 +40,11 @@ func failsBefore(s *suite, c *call) {
 			raw.Chunk(nc, c.preamble+c.failed+c.last)
 			return raw.End(nc)
 		}, llm.TargetRefused},
+		"its own failure, without its end": {func(nc net.Conn) bool {
+			raw.Begin(nc, c.contentType)
+			raw.Chunk(nc, c.preamble+strings.TrimSpace(c.failed))
+			return raw.End(nc)
+		}, llm.TargetRefused},
 	} {
 		srv := s.serve(func(nc net.Conn, hr *http.Request) bool { io.Copy(io.Discard, hr.Body); return f.answer(nc) })
 		_, body, err := ask(s.t.Context(), s.provider(srv.URL), c.streaming(s.t))
@@ -120,6 +125,16 @@ func saysSo(s *suite, c *call) {
 	}
 	if !reply.Body.Usage().Failed {
 		s.t.Error("nobody is told that it was a failure")
+	}
+	srv = s.serve(func(nc net.Conn, hr *http.Request) bool {
+		raw.Begin(nc, c.contentType)
+		raw.Chunk(nc, c.content)
+		raw.Chunk(nc, strings.TrimSpace(c.failed))
+		return raw.End(nc)
+	})
+	reply, body, err = ask(s.t.Context(), s.provider(srv.URL), c.streaming(s.t))
+	if err != nil || body != c.content+c.failed || !reply.Body.Usage().Failed {
+		s.t.Errorf("without the end of its last event: %v %q", err, body)
 	}
 }
 
