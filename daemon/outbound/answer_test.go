@@ -77,6 +77,26 @@ func TestAnswersWithoutABody(t *testing.T) {
 	}
 }
 
+// TestWhatBrokeOffStaysBroken: a further Read must not say that the answer is whole.
+func TestWhatBrokeOffStaysBroken(t *testing.T) {
+	for name, text := range map[string]string{
+		"by its length": "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf",
+		"in a chunk":    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nff\r\nhalf",
+	} {
+		s := serve(t, func(c net.Conn, _ *http.Request, _ string) bool { io.WriteString(c, text); return false })
+		res, err := client(t, s).Do(t.Context(), get("/"))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		b, err := io.ReadAll(res)
+		n, again := res.Read(make([]byte, 8))
+		if string(b) != "half" || err != io.ErrUnexpectedEOF || n != 0 || again != err {
+			t.Errorf("%s: %q, %v, and then %d, %v", name, b, err, n, again)
+		}
+		res.Close()
+	}
+}
+
 func TestAHeadWithoutEndIsRefused(t *testing.T) {
 	for name, piece := range map[string]string{"one line": strings.Repeat("x", 64<<10), "many lines": strings.Repeat("X-Y: z\r\n", 8<<10), "interim": "HTTP/1.1 103 Early Hints\r\nLink: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"} {
 		sent := atomic.Int64{}

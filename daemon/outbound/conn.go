@@ -420,12 +420,16 @@ type wireBody struct {
 	src  io.Reader
 	keep bool // the connection may serve another call
 	done bool
+	err  error         // by which the answer broke off: each further Read has it, for an io.EOF would say that it is whole
 	idle time.Duration // bounds each read; zero: nothing does
 }
 
 func (b *wireBody) setIdle(d time.Duration) { b.idle = d }
 
 func (b *wireBody) Read(p []byte) (int, error) {
+	if b.err != nil {
+		return 0, b.err
+	}
 	if b.done {
 		return 0, io.EOF
 	}
@@ -448,6 +452,7 @@ func (b *wireBody) Read(p []byte) (int, error) {
 	case b.c.err == io.EOF:
 		err = io.ErrUnexpectedEOF // also where net/http has words of its own for it
 	}
+	b.err = err
 	return n, err
 }
 

@@ -437,8 +437,9 @@ type whole struct {
 	ctx   context.Context
 	res   *outbound.Response
 	buf   *[]byte
-	more  bool // buf is only its beginning
-	given bool // buf has been handed out
+	more  bool  // buf is only its beginning
+	given bool  // buf has been handed out
+	err   error // that came with the last piece
 	usage llm.Usage
 }
 
@@ -481,12 +482,15 @@ func (b *whole) Next() ([]byte, error) {
 	if !b.more {
 		return nil, io.EOF
 	}
-	n, err := b.res.Read((*b.buf)[:cap(*b.buf)])
+	n := 0
+	if b.err == nil {
+		n, b.err = b.res.Read((*b.buf)[:cap(*b.buf)])
+	}
 	if n > 0 {
 		return (*b.buf)[:n], nil
 	}
-	if err != nil && err != io.EOF {
-		return nil, b.p.failed(b.ctx, "read "+b.p.o.Name, err)
+	if b.err != nil && b.err != io.EOF {
+		return nil, b.p.failed(b.ctx, "read "+b.p.o.Name, b.err)
 	}
 	return nil, io.EOF
 }
