@@ -8,7 +8,8 @@ import (
 
 // openaiHearing understands the chunks of a chat completion.
 type openaiHearing struct {
-	calls int // calls begun, for servers that leave their index out
+	calls int         // calls begun, for servers that leave their index out
+	moved map[int]int // keys of calls whose index had been given to another one, by that index
 }
 
 func hearOpenAI() decoder { return &openaiHearing{} }
@@ -73,13 +74,26 @@ func (h *openaiHearing) choice(ch *openaiAnChoice, f *flow) error {
 	return nil
 }
 
-// call takes a piece of a call. Its first piece has the name, and usually the id.
+// call takes a piece of a call. Its first piece has the name, and usually the id. Gemini's server in OpenAI's words gives all calls of
+// an answer the index 0, and only the id tells them apart (https://github.com/NousResearch/hermes-agent/issues/62940).
 func (h *openaiHearing) call(t *openaiCall, f *flow) error {
 	key := h.calls - 1
 	if t.Index != nil {
 		key = *t.Index
 	} else if t.Function.Name != "" {
 		key = h.calls
+	}
+	if t.Index != nil {
+		if at, ok := h.moved[*t.Index]; ok {
+			key = at
+		}
+		if t.Function.Name != "" && t.ID != "" && f.isAnother(key, t.ID) {
+			if h.moved == nil {
+				h.moved = map[int]int{}
+			}
+			key = -2 - h.calls // which no index is
+			h.moved[*t.Index] = key
+		}
 	}
 	if !f.inCall(key) {
 		h.calls++

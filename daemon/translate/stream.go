@@ -209,6 +209,23 @@ func (f *flow) inCall(key int) bool {
 	return f.open != none && f.answer.parts[f.open].kind == aCall && f.key == key
 }
 
+// isAnother reports whether the call of this id cannot be the one that the target called key before: that one is open under another
+// id, or is over.
+func (f *flow) isAnother(key int, id string) bool {
+	if f.inCall(key) {
+		return f.answer.parts[f.open].id != id
+	}
+	if !f.closed[key] {
+		return false
+	}
+	for i := range f.answer.parts {
+		if p := &f.answer.parts[i]; p.kind == aCall && p.id == id {
+			return false // it goes back, which is not understood
+		}
+	}
+	return true
+}
+
 // piece takes a piece of the open part.
 func (f *flow) piece(s string, probs []logprob) error {
 	if s == "" && len(probs) == 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -127,6 +128,45 @@ func TestStreamIsBounded(t *testing.T) {
 		s.Close()
 		if kindOf(err) != "target_bad_answer" {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestCallsOfOneIndexAreToldApartByTheirIDs, as Gemini's server in OpenAI's words has them.
+func TestCallsOfOneIndexAreToldApartByTheirIDs(t *testing.T) {
+	const end = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}` + "\n\ndata: [DONE]\n\n"
+	said := func(index, id, name, args string) string {
+		if id != "" {
+			id = `"id":"` + id + `",`
+		}
+		if name != "" {
+			name = `"name":"` + name + `",`
+		}
+		return `{"index":` + index + `,` + id + `"type":"function","function":{` + name + `"arguments":` + strconv.Quote(args) + `}}`
+	}
+	delta := func(calls ...string) string { return chunk(`{"tool_calls":[` + strings.Join(calls, ",") + `]}`) }
+	for name, x := range map[string]struct{ stream, want string }{
+		"in one event":          {delta(said("0", "a", "f", `{"x":1}`), said("0", "b", "f", `{"x":2}`)), `a f {"x":1} b f {"x":2}`},
+		"in events":             {delta(said("0", "a", "f", `{"x":1}`)) + delta(said("0", "b", "g", `{}`)) + delta(said("0", "c", "f", `{}`)), `a f {"x":1} b g {} c f {}`},
+		"in pieces":             {delta(said("0", "a", "f", `{"x`)) + delta(said("0", "", "", `":1}`)) + delta(said("0", "b", "f", `{"x`)) + delta(said("0", "", "", `":2}`)), `a f {"x":1} b f {"x":2}`},
+		"with a text between":   {delta(said("0", "a", "f", `{}`)) + chunk(`{"content":"and"}`) + delta(said("0", "b", "f", `{}`)), `a f {} b f {}`},
+		"its name in each":      {delta(said("0", "a", "f", `{"x`)) + delta(said("0", "a", "f", `":1}`)), `a f {"x":1}`},
+		"an index of their own": {delta(said("0", "a", "f", `{}`), said("1", "b", "f", `{`)) + delta(said("1", "", "", `}`)), `a f {} b f {}`},
+		"then one of the next":  {delta(said("0", "a", "f", `{}`), said("0", "b", "f", `{}`), said("1", "c", "f", `{}`)), `a f {} b f {} c f {}`},
+	} {
+		text, err := all(askedPlainly(t, "messages", OpenAI, true).Events(strings.NewReader(x.stream + end)))
+		if err != io.EOF {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var got []string
+		for _, p := range heardStream(t, Anthropic, text).parts {
+			if p.kind == aCall {
+				got = append(got, p.id, p.name, p.text)
+			}
+		}
+		if s := strings.Join(got, " "); s != x.want {
+			t.Errorf("%s: %s, want %s", name, s, x.want)
 		}
 	}
 }
