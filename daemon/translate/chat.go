@@ -3,6 +3,7 @@ package translate
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"corral/daemon/llm"
@@ -251,6 +252,33 @@ func (c *chat) check(to Target) error {
 		}
 	}
 	return nil
+}
+
+// needUser is for targets that keep what a system message says apart from the chat, and refuse a chat with nothing in it. Some
+// callers put all they ask into one such message, and OpenAI and Ollama answer it; so the last one that says something becomes a turn
+// of the user.
+func (c *chat) needUser(to API) error {
+	last := -1
+	for i := range c.messages {
+		switch m := &c.messages[i]; {
+		case !slices.ContainsFunc(m.parts, part.says):
+		case m.role != system:
+			return nil
+		default:
+			last = i
+		}
+	}
+	if last < 0 {
+		return unsupported("messages", "%s answers only a chat in which something was said, and here every message is empty. Send a message of the user.", to)
+	}
+	c.messages[last].role = user
+	c.warn("messages.role")
+	return nil
+}
+
+// says reports whether p is more than an empty text, and more than a thought, which may have to stay behind.
+func (p part) says() bool {
+	return p.text != "" && p.kind != aThought || p.kind == anImage || p.kind == aCall || p.kind == aResult
 }
 
 // nameCalls gives an id to each call and result that has none, and the tool's name to each result: Ollama's callers may

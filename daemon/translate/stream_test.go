@@ -132,6 +132,42 @@ func TestStreamIsBounded(t *testing.T) {
 	}
 }
 
+// TestACallOfSystemMessagesAloneIsAnswered, as OpenAI and Ollama answer it.
+func TestACallOfSystemMessagesAloneIsAnswered(t *testing.T) {
+	const one = `{"messages":[{"role":"system","content":"Tell a joke."}]}`
+	const two = `{"messages":[{"role":"system","content":"Be brief."},{"role":"system","content":"Tell a joke."},{"role":"system","content":""},{"role":"user","content":""}]}`
+	for _, x := range []struct {
+		name, endpoint, body string
+		to                   API
+		says, asks           string // what then stands among the system's messages and among the user's
+		code                 string // else it is refused with
+	}{
+		{"one", "chat_completions", one, Anthropic, "", "Tell a joke.", ""},
+		{"one", "chat", one, Gemini, "", "Tell a joke.", ""},
+		{"two", "chat_completions", two, Anthropic, "Be brief.", "Tell a joke.", ""},
+		{"two", "chat_completions", two, Gemini, "Be brief.", "Tell a joke.", ""},
+		{"instructions", "responses", `{"instructions":"Tell a joke.","input":""}`, Anthropic, "", "Tell a joke.", ""},
+		{"nothing", "chat_completions", `{"messages":[{"role":"user","content":""}]}`, Anthropic, "", "", "unsupported"},
+		{"nothing", "chat_completions", `{"messages":[{"role":"system","content":""}]}`, Gemini, "", "", "unsupported"},
+	} {
+		c, err := Request(endpoints[x.endpoint], []byte(x.body), Target{API: x.to})
+		if err != nil || x.code != "" {
+			if kindOf(err) != x.code {
+				t.Errorf("%s to %s: %v, want %q", x.name, x.to, err, x.code)
+			}
+			continue
+		}
+		says, asks := gjson.GetBytes(c.Body, "system.#.text"), gjson.GetBytes(c.Body, `messages.#(role=="user").content.#.text`)
+		if x.to == Gemini {
+			says, asks = gjson.GetBytes(c.Body, "systemInstruction.parts.#.text"), gjson.GetBytes(c.Body, `contents.#(role=="user").parts.#.text`)
+		}
+		want := map[bool]string{true: `["` + x.says + `"]`}[x.says != ""]
+		if says.Raw != want || asks.Raw != `["`+x.asks+`"]` || !strings.Contains(c.Warning(), "messages.role") {
+			t.Errorf("%s to %s: %q\n%s", x.name, x.to, c.Warning(), c.Body)
+		}
+	}
+}
+
 // TestCallsOfOneIndexAreToldApartByTheirIDs, as Gemini's server in OpenAI's words has them.
 func TestCallsOfOneIndexAreToldApartByTheirIDs(t *testing.T) {
 	const end = `data: {"choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}` + "\n\ndata: [DONE]\n\n"

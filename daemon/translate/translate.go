@@ -127,6 +127,11 @@ func (c *Call) requestChat(body []byte, to Target) error {
 	if err := ch.check(to); err != nil {
 		return err
 	}
+	if to.API == Anthropic || to.API == Gemini {
+		if err := ch.needUser(to.API); err != nil {
+			return err
+		}
+	}
 	t := hearers[to.API]
 	if c.Body, err = t.encode(ch, to); err != nil {
 		return err
