@@ -336,23 +336,29 @@ func firstPositive(a, b int64) int64 {
 	return b
 }
 
-// toAnthropicSampling sets how tokens are chosen. Others' temperatures go to 2, Anthropic's to 1; and it refuses to be told
-// of a temperature or of top_k while it thinks, so these stay among the options that are named as left behind.
+// toAnthropicSampling sets how tokens are chosen. Others' temperatures go to 2, Anthropic's to 1, and from Claude 4.1 on it refuses a
+// temperature and a top_p in one call (https://platform.claude.com/docs/en/api/messages/create says to alter one of them; the words of the
+// refusal: https://github.com/Vali-98/ChatterUI/issues/564). While it thinks it refuses a temperature, top_k, and a top_p below 0.95
+// (https://platform.claude.com/docs/en/build-with-claude/extended-thinking). What is not taken stays among the options that are named
+// as left behind.
 func (c *chat) toAnthropicSampling(r *anthropicRequest) {
-	r.TopP = c.takeNumber("top_p")
 	if r.Thinking != nil && r.Thinking.Type != "disabled" {
+		if p, ok := c.numberOf("top_p"); ok && p >= 0.95 {
+			r.TopP = c.takeNumber("top_p")
+		}
 		return
 	}
 	r.TopK = c.takeNumber("top_k")
-	for _, o := range c.options {
-		if o.key == "temperature" {
-			r.Temperature = c.takeNumber("temperature")
-			if f, err := r.Temperature.Float64(); err == nil && f > 1 {
-				c.warn(o.field)
-				r.Temperature = "1"
-			}
-			return
-		}
+	t, ok := c.numberOf("temperature")
+	if !ok {
+		r.TopP = c.takeNumber("top_p")
+		return
+	}
+	if t > 1 {
+		c.warn(c.fieldOf("temperature"))
+	}
+	if r.Temperature = c.takeNumber("temperature"); t > 1 {
+		r.Temperature = "1"
 	}
 }
 

@@ -185,6 +185,27 @@ func (c *chat) takeNumber(key string) json.Number {
 	return ""
 }
 
+// numberOf is the value of an option that is a number.
+func (c *chat) numberOf(key string) (float64, bool) {
+	for _, o := range c.options {
+		if o.key == key {
+			f, err := json.Number(o.value).Float64()
+			return f, err == nil
+		}
+	}
+	return 0, false
+}
+
+// fieldOf is where an option stood in the caller's body.
+func (c *chat) fieldOf(key string) string {
+	for _, o := range c.options {
+		if o.key == key {
+			return o.field
+		}
+	}
+	return ""
+}
+
 // maxWarnings bounds what may come of a body full of unknown fields.
 const maxWarnings = 40
 

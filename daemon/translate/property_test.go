@@ -177,6 +177,9 @@ func anyChat(r *rand.Rand, api API) *chat {
 		c.format = format{kind: formatSchema, name: "answer", schema: json.RawMessage(`{"type":"object"}`), strict: &yes}
 	}
 	c.options = []option{{key: "temperature", value: json.RawMessage("0.25")}, {key: "top_p", value: json.RawMessage("0.5")}}
+	if api == Anthropic { // it refuses both in one call
+		c.options = c.options[r.IntN(2):][:1]
+	}
 	if api != Ollama {
 		c.choice = choice{mode: chooseNamed, name: "tool"}
 		c.options = append(c.options, option{key: "user", value: json.RawMessage(`"u"`)})

@@ -132,6 +132,34 @@ func TestStreamIsBounded(t *testing.T) {
 	}
 }
 
+// TestAnthropicIsToldOneWayOfChoosingTokens: it refuses two, and others while it thinks.
+func TestAnthropicIsToldOneWayOfChoosingTokens(t *testing.T) {
+	for _, x := range []struct{ options, sent, warned string }{
+		{`"temperature":0.5,"top_p":0.9`, `{"temperature":0.5}`, "top_p"},
+		{`"temperature":1.5,"top_p":0.9`, `{"temperature":1}`, "temperature, top_p"},
+		{`"top_p":0.9`, `{"top_p":0.9}`, ""},
+		{`"temperature":0.5`, `{"temperature":0.5}`, ""},
+		{`"top_p":0.9,"reasoning_effort":"low"`, `{}`, "top_p"},
+		{`"top_p":0.95,"reasoning_effort":"low"`, `{"top_p":0.95}`, ""},
+		{`"temperature":0.5,"top_p":0.99,"reasoning_effort":"low"`, `{"top_p":0.99}`, "temperature"},
+		{`"temperature":0.5,"top_p":0.9,"reasoning_effort":"none"`, `{"temperature":0.5}`, "top_p"},
+	} {
+		c, err := Request(endpoints["chat_completions"], []byte(`{"messages":[{"role":"user","content":"Hi."}],`+x.options+`}`), Target{API: Anthropic})
+		if err != nil {
+			t.Fatal(x.options, err)
+		}
+		sent := `{}`
+		for _, k := range []string{"temperature", "top_p", "top_k"} {
+			if v := gjson.GetBytes(c.Body, k); v.Exists() {
+				sent = strings.Replace(sent, "}", `"`+k+`":`+v.Raw+"}", 1)
+			}
+		}
+		if got := strings.Join(c.Warnings, ", "); sent != x.sent || got != x.warned {
+			t.Errorf("%s: %s, warned of %q; want %s, %q", x.options, sent, got, x.sent, x.warned)
+		}
+	}
+}
+
 // TestACallOfSystemMessagesAloneIsAnswered, as OpenAI and Ollama answer it.
 func TestACallOfSystemMessagesAloneIsAnswered(t *testing.T) {
 	const one = `{"messages":[{"role":"system","content":"Tell a joke."}]}`
