@@ -290,7 +290,7 @@ func encodeAnthropic(c *chat, to Target) ([]byte, error) {
 		r.MaxTokens = json.Number(strconv.FormatInt(firstPositive(to.MaxTokens, defaultMaxTokens), 10))
 	}
 	c.toAnthropicThinking(&r, to)
-	c.toAnthropicSampling(&r)
+	c.toAnthropicSampling(&r, to)
 	if u := c.take("user"); u != nil {
 		r.Metadata = &anthropicMetadata{u}
 	}
@@ -341,7 +341,10 @@ func firstPositive(a, b int64) int64 {
 // refusal: https://github.com/Vali-98/ChatterUI/issues/564). While it thinks it refuses a temperature, top_k, and a top_p below 0.95
 // (https://platform.claude.com/docs/en/build-with-claude/extended-thinking). What is not taken stays among the options that are named
 // as left behind.
-func (c *chat) toAnthropicSampling(r *anthropicRequest) {
+func (c *chat) toAnthropicSampling(r *anthropicRequest, to Target) {
+	if to.NoSampling {
+		return
+	}
 	if r.Thinking != nil && r.Thinking.Type != "disabled" {
 		if p, ok := c.numberOf("top_p"); ok && p >= 0.95 {
 			r.TopP = c.takeNumber("top_p")
@@ -396,6 +399,10 @@ func (c *chat) toAnthropicThinking(r *anthropicRequest, to Target) {
 	}
 	switch c.think.mode {
 	case thinkOff:
+		if effort != "" { // it cannot be told not to think
+			r.OutputConfig = &anthropicOutput{Effort: effort}
+			return
+		}
 		r.Thinking = &anthropicThinking{Type: "disabled"}
 	case thinkOn:
 		if to.BudgetThinking || c.think.budget != "" {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -104,7 +105,7 @@ type geminiThinking struct {
 // not keep. Gemini 3 refuses calls without one (https://ai.google.dev/gemini-api/docs/thought-signatures).
 const unsigned = "skip_thought_signature_validator"
 
-func encodeGemini(c *chat, _ Target) ([]byte, error) {
+func encodeGemini(c *chat, to Target) ([]byte, error) {
 	var r geminiRequest
 	g := &r.GenerationConfig
 	g.Temperature, g.TopP, g.TopK, g.Seed = c.takeNumber("temperature"), c.takeNumber("top_p"), c.takeNumber("top_k"), c.takeNumber("seed")
@@ -122,7 +123,7 @@ func encodeGemini(c *chat, _ Target) ([]byte, error) {
 	case formatJSON:
 		g.ResponseMimeType = "application/json"
 	}
-	g.ThinkingConfig = c.geminiThinking()
+	g.ThinkingConfig = c.geminiThinking(to)
 	c.geminiTools(&r)
 	for i := range c.messages {
 		if err := c.toGemini(&c.messages[i], &r); err != nil {
@@ -132,26 +133,46 @@ func encodeGemini(c *chat, _ Target) ([]byte, error) {
 	return marshal(r), nil
 }
 
-func (c *chat) geminiThinking() *geminiThinking {
-	switch {
-	case c.think.mode == thinkUnsaid:
+func (c *chat) geminiThinking(to Target) *geminiThinking {
+	if c.think.mode == thinkUnsaid {
 		return nil
-	case c.think.mode == thinkOff:
-		return &geminiThinking{ThinkingBudget: "0"}
-	case c.think.budget != "":
-		return &geminiThinking{IncludeThoughts: true, ThinkingBudget: c.think.budget}
 	}
-	t := &geminiThinking{IncludeThoughts: true}
-	switch c.think.effort {
-	case "":
-	case "minimal", "low", "medium", "high":
-		t.ThinkingLevel = strings.ToUpper(c.think.effort)
+	t := &geminiThinking{IncludeThoughts: c.think.mode == thinkOn}
+	switch {
+	case c.think.mode == thinkOff && c.think.effort == "":
+		t.ThinkingBudget = "0"
+	case c.think.budget != "":
+		t.ThinkingBudget = c.think.budget
+		if n, err := c.think.budget.Int64(); err == nil && to.MaxBudget > 0 && n != min(max(n, to.MinBudget), to.MaxBudget) {
+			c.warn(c.think.field)
+			t.ThinkingBudget = integer(min(max(n, to.MinBudget), to.MaxBudget))
+		}
+	case to.BudgetThinking:
+		// Google's own for these words (https://ai.google.dev/gemini-api/docs/openai#thinking), but for the least.
+		switch c.think.effort {
+		case "minimal":
+			t.ThinkingBudget = integer(max(to.MinBudget, 128))
+		case "low":
+			t.ThinkingBudget = "1024"
+		case "medium":
+			t.ThinkingBudget = "8192"
+		case "high":
+			t.ThinkingBudget = "24576"
+		}
 	default:
-		c.warn(c.think.field)
-		t.ThinkingLevel = "HIGH"
+		switch c.think.effort {
+		case "":
+		case "minimal", "low", "medium", "high":
+			t.ThinkingLevel = strings.ToUpper(c.think.effort)
+		default:
+			c.warn(c.think.field)
+			t.ThinkingLevel = "HIGH"
+		}
 	}
 	return t
 }
+
+func integer(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
 
 func (c *chat) geminiTools(r *geminiRequest) {
 	var list []geminiFunction

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -405,8 +406,15 @@ func encodeOpenAI(c *chat, to Target) ([]byte, error) {
 	} else {
 		r.MaxTokens = c.maxTokens
 	}
-	r.Temperature, r.TopP, r.Seed = c.takeNumber("temperature"), c.takeNumber("top_p"), c.takeNumber("seed")
-	r.FrequencyPenalty, r.PresencePenalty = c.takeNumber("frequency_penalty"), c.takeNumber("presence_penalty")
+	r.Seed = c.takeNumber("seed")
+	if to.NoSampling || to.NoSamplingThinking && c.think.mode == thinkOn {
+		if c.logprobs {
+			return nil, cannot("logprobs")
+		}
+	} else {
+		r.Temperature, r.TopP = c.takeNumber("temperature"), c.takeNumber("top_p")
+		r.FrequencyPenalty, r.PresencePenalty = c.takeNumber("frequency_penalty"), c.takeNumber("presence_penalty")
+	}
 	r.User, r.ParallelToolCalls = c.take("user"), c.take("parallel_tool_calls")
 	if len(c.stop) > 0 {
 		r.Stop = listOf(c.stop)
@@ -417,8 +425,10 @@ func encodeOpenAI(c *chat, to Target) ([]byte, error) {
 	switch {
 	case c.think.effort != "":
 		r.ReasoningEffort = c.think.effort
-	case c.think.mode == thinkOff && (to.Reasoning != "" || strings.HasPrefix(c.think.field, "reasoning")):
+	case c.think.mode == thinkOff && (to.Reasoning != "" || slices.Contains(to.Efforts, "none") || strings.HasPrefix(c.think.field, "reasoning")):
 		r.ReasoningEffort = "none"
+	case c.think.mode == thinkOn && to.NoBudgets:
+		r.ReasoningEffort = "medium" // some of them do not think unless they are told how hard
 	case c.think.mode != thinkUnsaid:
 		c.warn(c.think.field) // models that do not think refuse a word of effort, and there are no budgets here
 	}
@@ -461,12 +471,15 @@ func (c *chat) toOpenAI(m *message, to Target) (out []openaiMessage) {
 		}
 		switch thought := joined(m.parts, aThought, "\n"); {
 		case !has(m.parts, aThought):
-		case to.Reasoning == "reasoning":
-			o.Reasoning = thought // a hidden one is of no use to anyone but its maker
-		case to.Reasoning == "reasoning_content":
-			o.ReasoningContent = thought
-		default:
+		case to.Reasoning == "":
 			c.warnThoughts(m.parts)
+		default: // a hidden one is of no use to anyone but its maker
+			if to.Reasoning != "reasoning_content" {
+				o.Reasoning = thought
+			}
+			if to.Reasoning != "reasoning" {
+				o.ReasoningContent = thought
+			}
 		}
 		for _, p := range m.parts {
 			if p.kind == aCall {

@@ -12,11 +12,13 @@
 //
 // How a provider's relay uses it, for a target that does not speak the caller's endpoint:
 //
-//	call, err := translate.Request(r.Endpoint, r.Body, translate.Target{API: translate.Anthropic, Model: r.Target.Model})
+//	call, err := translate.Request(r.Endpoint, r.Body, translate.TargetAt(translate.Anthropic, base.Hostname(), r.Target.Model))
 //	// send call.Body to call.Path (and call.Query), without the caller's Authorization; then, with the target's answer res:
 //	if call.Stream && res.Status < 300 { body = call.Events(res) } // an llm.Body; hold what Next gives until body.Content()
 //	else { b, usage, err := call.Answer(res.Status, all) }         // errors of the target come in the caller's shape too
 //	// the Content-Type is call.ContentType(streamed), and call.Warning() is a Warning header.
+//
+// What only some models of an API take, traits.go knows by their names.
 //
 // For the cache, canonical.go says which calls ask the same, whatever their API, and replay.go tells an answer again in
 // another form: whole or streamed, and in another API.
@@ -49,7 +51,8 @@ const (
 // String is how the API is called in messages to people.
 func (a API) String() string { return [...]string{"OpenAI", "Anthropic", "Ollama", "Gemini"}[a] }
 
-// Target is where a call goes, and what is known of the model there.
+// Target is where a call goes, and what is known of the model there. TargetAt fills it; the zero value of a trait means that nothing is
+// known, and then the call goes as most models take it.
 type Target struct {
 	API   API
 	Model string // the target's own name for it; empty: as the caller asked
@@ -62,11 +65,25 @@ type Target struct {
 	// NewMaxTokens sends max_completion_tokens: OpenAI's own newer models refuse max_tokens, others know nothing else.
 	NewMaxTokens bool
 	// Reasoning is the member of a message in which an OpenAI-compatible server takes past reasoning back:
-	// reasoning_content (llama.cpp, vLLM, DeepSeek) or reasoning (Ollama, OpenRouter). Empty: it takes none, as OpenAI.
+	// reasoning_content (llama.cpp, DeepSeek), reasoning (vLLM, Ollama, OpenRouter), or both. Empty: it takes none, as OpenAI.
 	Reasoning string
-	// BudgetThinking asks Anthropic for thinking by a budget of tokens: models up to 4.5 know no other way, and from
-	// 4.7 on they refuse it.
+
+	// NoThinking says that the model does not think, or is not to be told how.
+	NoThinking bool
+	// Efforts are the words for how hard to think that the model knows, from the least to the most; none is among them where it can
+	// be told not to think. Nil: not known.
+	Efforts []string
+	// BudgetThinking asks for thinking by a budget of tokens: Claude up to 4.5 and Gemini up to 2.5 know no other way.
 	BudgetThinking bool
+	// MinBudget and MaxBudget bound such a budget in tokens; 0: not known.
+	MinBudget, MaxBudget int64
+	// NoBudgets says that the model thinks, and takes only words for how hard: Claude from 4.7 on refuses a budget.
+	NoBudgets bool
+	// ToolsUnthinking says that the model takes tools only while it does not think.
+	ToolsUnthinking bool
+	// NoSampling says that the model refuses to be told how tokens are chosen, and how likely they were; NoSamplingThinking that it
+	// does while it thinks.
+	NoSampling, NoSamplingThinking bool
 }
 
 // Call is a call in the target's words, and what is needed to bring the answer back.
@@ -127,6 +144,7 @@ func (c *Call) requestChat(body []byte, to Target) error {
 	if err := ch.check(to); err != nil {
 		return err
 	}
+	ch.fitThinking(to)
 	if to.API == Anthropic || to.API == Gemini {
 		if err := ch.needUser(to.API); err != nil {
 			return err

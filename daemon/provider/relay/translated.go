@@ -17,7 +17,7 @@ func (p *Relay) translated(ctx context.Context, r *llm.Request, t Timeouts) (*ll
 	if model == "" {
 		model = r.Model
 	}
-	tc, err := translate.Request(r.Endpoint, r.Body, translate.Target{API: p.o.API, Model: model})
+	tc, err := translate.Request(r.Endpoint, r.Body, translate.TargetAt(p.o.API, p.o.Base.Hostname(), model))
 	if err != nil {
 		return nil, err
 	}
