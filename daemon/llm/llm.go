@@ -204,6 +204,8 @@ type Reply struct {
 	Model    string // that answered
 	Digest   string // of that model, where the target tells it
 	Route    string // why this target
+	// Translated says that the target was asked in other words than the caller's.
+	Translated bool
 }
 
 // Waiting is the route of a reply whose caller is told that it takes a while: who is going to answer is not known. Its place is taken by

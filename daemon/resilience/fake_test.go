@@ -120,6 +120,17 @@ func status(code int, header ...string) fault {
 	}
 }
 
+// translated is what a target answers to a call that was put into its words.
+func translated(f fault) fault {
+	return func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		reply, err := f(ctx, r)
+		if reply != nil {
+			reply.Translated = true
+		}
+		return reply, err
+	}
+}
+
 func nothingAtAll(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 	return &llm.Reply{Status: 200, Length: 0, Body: &bodyOf{ctx: ctx, err: io.EOF}}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,6 +40,7 @@ const (
 	busy
 	missing
 	unable
+	refused
 	internal
 )
 
@@ -63,6 +65,7 @@ var causes = [...]struct {
 	busy:        {"busy", "fallback:busy", "has no place free", llm.Busy, breaker.Unjudged},
 	missing:     {"not_found", "fallback:not_found", "does not have the model", llm.NotFound, breaker.Unjudged},
 	unable:      {"unsupported", "fallback:unsupported", "cannot do what was asked", llm.Unsupported, breaker.Unjudged},
+	refused:     {"refused", "fallback:refused", "refused the call, which was translated for it", llm.Invalid, breaker.Unjudged},
 	internal:    {"internal", "fallback:internal", "could not be asked", llm.Internal, breaker.Unjudged},
 }
 
@@ -112,6 +115,8 @@ func judge(r *llm.Request, reply *llm.Reply, err error) outcome {
 		o.verdict, o.cause = mayPass, limited
 	case s >= 500:
 		o.verdict, o.cause = mayPass, failed
+	case reply.Translated && (s == http.StatusBadRequest || s == http.StatusUnprocessableEntity):
+		o.verdict, o.cause = elsewhere, refused // it may be Corral's words that it does not take; the next may know the caller's own
 	default:
 		return o // what is wrong with the call is wrong everywhere
 	}
@@ -182,14 +187,21 @@ func clip(s string) string {
 	return s
 }
 
+// allRefused reports whether no target failed otherwise than by refusing the call as wrong.
+func (c *call) allRefused() bool {
+	return !slices.ContainsFunc(c.fails, func(f failure) bool { return f.cause != refused })
+}
+
 // sum is one error for all targets that failed. It is put together from words of Corral's own, so nothing of what one
 // target said, and no key, is told to the caller of another.
 func (c *call) sum() *llm.Error {
 	var text strings.Builder
 	var each []error
 	kind, after := causes[c.fails[0].cause].kind, time.Duration(0)
+	lasting := true // time does not mend it
 	for i, f := range c.fails {
 		k := causes[f.cause].kind
+		lasting = lasting && (k == llm.Invalid || k == llm.Unsupported)
 		switch {
 		case k == kind:
 		case later(k) || later(kind):
@@ -211,7 +223,11 @@ func (c *call) sum() *llm.Error {
 			each = append(each, fmt.Errorf("%s: %w", c.name(f.target), f.err))
 		}
 	}
-	e := llm.Errorf(kind, "ask all targets", errors.Join(each...), "No target could answer: %s. Please try again later.", text.String())
+	advice := "Please try again later."
+	if lasting {
+		advice = "Leave out what they cannot take, or ask a target that speaks this API itself."
+	}
+	e := llm.Errorf(kind, "ask all targets", errors.Join(each...), "No target could answer: %s. %s", text.String(), advice)
 	if later(kind) {
 		e.RetryAfter = max(after, time.Second)
 	}

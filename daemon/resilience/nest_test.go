@@ -37,6 +37,8 @@ func TestJourneyThroughFailures(t *testing.T) {
 		{"500 not to be retried", []fault{status(500, "X-Should-Retry", "false")}, 1, "500 its own", ok + " fallback:error"},
 		{"400", []fault{status(400)}, 1, "400 its own", "400 its own model"},
 		{"422", []fault{status(422)}, 1, "422 its own", "422 its own model"},
+		{"400 to other words", []fault{translated(status(400))}, 1, "400 its own", ok + " fallback:refused"},
+		{"422 to other words", []fault{translated(status(422))}, 1, "422 its own", ok + " fallback:refused"},
 		{"404", []fault{status(404)}, 1, "404 its own", ok + " fallback:not_found"},
 		{"408", []fault{status(408)}, 3, "408 its own", ok + " fallback:not_now"},
 		{"409", []fault{status(409)}, 3, "409 its own", ok + " fallback:not_now"},
@@ -104,6 +106,60 @@ func TestAllFailed(t *testing.T) {
 		}
 		if b.open.Load() != 0 {
 			t.Error("the discarded replies were not closed")
+		}
+	})
+}
+
+// TestWhatIsSaidOfARefusal: where one target refuses the call as wrong the caller hears what became of all, and where all do, why.
+func TestWhatIsSaidOfARefusal(t *testing.T) {
+	refuses := translated(status(400))
+	for _, tt := range []struct {
+		name          string
+		first, second fault
+		status        int
+		want          string // that the caller is told
+	}{
+		{"both", refuses, translated(status(422)), 422, "its own"},
+		{"and the call is wrong in its own words too", refuses, status(400), 400, "its own"},
+		{"and the other is away", refuses, fails(llm.Timeout), 502, "No target could answer: a/m refused the call, which was translated for it (status 400); b/m did not answer in time. Please try again later."},
+		{"after the other was away", fails(llm.Timeout), refuses, 502, "No target could answer: a/m did not answer in time; b/m refused the call, which was translated for it (status 400). Please try again later."},
+		{"and the other cannot", refuses, fails(llm.Unsupported), 502, "No target could answer: a/m refused the call, which was translated for it (status 400); b/m cannot do what was asked. Leave out what they cannot take, or ask a target that speaks this API itself."},
+		{"and neither can", fails(llm.Unsupported), status(413), 501, "No target could answer: a/m cannot do what was asked; b/m cannot do what was asked (status 413). Leave out what they cannot take, or ask a target that speaks this API itself."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, b := &fake{name: "a", script: []fault{tt.first}}, &fake{name: "b", script: []fault{tt.second}}
+				n := newNest(DefaultRules())
+				reply, err := n.Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{a.candidate("x"), b.candidate("y")}})
+				var status int
+				var text string
+				if err != nil {
+					status, text = llm.AsError(err).Status(), llm.AsError(err).Message
+				} else {
+					status = reply.Status
+					text, _ = drain(reply)
+				}
+				if status != tt.status || text != tt.want {
+					t.Errorf("got  %d %s\nwant %d %s", status, text, tt.status, tt.want)
+				}
+				if a.open.Load()+b.open.Load() != 0 {
+					t.Error("a reply was not closed")
+				}
+			})
+		})
+	}
+}
+
+// TestALastResortDoesNotHideThatTheCallIsWrong.
+func TestALastResortDoesNotHideThatTheCallIsWrong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &fake{name: "a", script: []fault{translated(status(400))}}
+		reply, err := newNest(plain()).Serve(context.Background(), chat(), &Plan{Candidates: []Candidate{a.candidate("x")}, LastResort: []LastResort{{Static: "The model is away."}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _ := drain(reply); reply.Status != 400 || text != "its own" {
+			t.Errorf("%d %s", reply.Status, text)
 		}
 	})
 }

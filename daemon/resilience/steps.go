@@ -42,6 +42,9 @@ func fallback(next step) func(ctx context.Context, c *call) (*llm.Reply, error) 
 				break
 			}
 		}
+		if c.kept != nil && c.allRefused() {
+			return c.kept, nil // a last resort would hide that the call is wrong
+		}
 		if reply := c.lastResort(ctx); reply != nil {
 			c.drop()
 			return reply, nil
@@ -72,10 +75,11 @@ func (c *call) fellBack() {
 	}
 }
 
-// fail remembers that a target did not answer. Its own words are kept as long as it is the only one.
+// fail remembers that a target did not answer. Its own words are kept as long as it is the only one, and where all refuse the call those
+// of the last: then it is the call that is wrong, and they may say how.
 func (c *call) fail(o *outcome) {
 	c.drop()
-	if len(c.fails) == 0 {
+	if len(c.fails) == 0 || o.cause == refused && c.allRefused() {
 		c.kept = o.reply
 	} else {
 		o.discard()
@@ -95,11 +99,11 @@ func (c *call) drop() {
 // failed is for the caller whom nobody could answer. Where only one target was asked, the caller gets what that one said,
 // as it would without Corral.
 func (c *call) failed() (*llm.Reply, error) {
-	if len(c.fails) > 1 {
-		return nil, c.sum()
-	}
 	if c.kept != nil {
 		return c.kept, nil
+	}
+	if len(c.fails) > 1 {
+		return nil, c.sum()
 	}
 	return nil, c.fails[0].err
 }

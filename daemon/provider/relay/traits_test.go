@@ -14,7 +14,8 @@ import (
 	"corral/daemon/translate"
 )
 
-// TestACallIsTranslatedForTheModelThatItGoesTo: the relay says where the call goes and to which model.
+// TestACallIsTranslatedForTheModelThatItGoesTo: the relay says where the call goes and to which model; and the reply
+// says that it was translated, for what such a target refuses another may take.
 func TestACallIsTranslatedForTheModelThatItGoesTo(t *testing.T) {
 	var got []byte
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -43,6 +44,9 @@ func TestACallIsTranslatedForTheModelThatItGoesTo(t *testing.T) {
 		}
 		if v := gjson.GetBytes(got, c.path).String(); v != c.value {
 			t.Errorf("%s: %s is %q, want %q\n%s", c.model, c.path, v, c.value, got)
+		}
+		if reply.Status != http.StatusBadRequest || !reply.Translated {
+			t.Errorf("%s: %+v", c.model, reply)
 		}
 		reply.Close()
 		p.Close()

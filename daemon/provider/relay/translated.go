@@ -42,7 +42,7 @@ func (p *Relay) translated(ctx context.Context, r *llm.Request, t Timeouts) (*ll
 		res.Close()
 		return nil, err
 	}
-	reply.Provider, reply.Route, reply.Model = p.o.Name, r.Target.Why, model
+	reply.Provider, reply.Route, reply.Model, reply.Translated = p.o.Name, r.Target.Why, model, true
 	if w := tc.Warning(); w != "" {
 		reply.Header["Warning"] = []string{w}
 	}

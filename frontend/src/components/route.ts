@@ -12,6 +12,7 @@ const causes: Record<string, string> = {
   busy: 'has no place free',
   not_found: 'does not have the model',
   unsupported: 'cannot do what was asked',
+  refused: 'refused the call, which was translated for it',
   internal: 'could not be asked',
   caller_left: 'was not waited for: the caller left',
   invalid_request: 'found the call itself wrong',
