@@ -426,6 +426,11 @@ func (c *chat) toAnthropicThinking(r *anthropicRequest, to Target) {
 			return
 		}
 		r.Thinking = &anthropicThinking{Type: "adaptive"}
+		// These keep what they think to themselves unless they are asked for it
+		// (https://platform.claude.com/docs/en/about-claude/models/whats-new-claude-4-7#thinking-content-omitted-by-default).
+		if to.NoBudgets {
+			r.Thinking.Display = "summarized"
+		}
 		if effort != "" {
 			if r.OutputConfig == nil {
 				r.OutputConfig = &anthropicOutput{}
