@@ -30,6 +30,7 @@ type Events struct {
 	name    []byte
 	data    llm.Span // of the event in progress, within buf; To 0: none yet
 	joined  []byte   // data of an event that has several data lines
+	shape   shape    // of the events that tell nothing
 	err     error    // that src gave, once what came before it is handed out
 }
 
@@ -154,7 +155,7 @@ func (e *Events) scan() (end int) {
 func (e *Events) take(line []byte, at int) bool {
 	if e.form == llm.NDJSON {
 		if len(line) > 0 {
-			e.inspect(&e.Seen, nil, line)
+			e.look(nil, line)
 		}
 		return true
 	}
@@ -187,9 +188,21 @@ func (e *Events) dispatch() {
 		data = e.buf[e.data.From:e.data.To]
 	}
 	if len(data) > 0 {
-		e.inspect(&e.Seen, e.name, data)
+		e.look(e.name, data)
 	}
 	e.data, e.joined, e.name = llm.Span{}, e.joined[:0], e.name[:0]
+}
+
+// look inspects an event, unless it is known to tell nothing.
+func (e *Events) look(name, data []byte) {
+	if e.shape.fits(data) {
+		return
+	}
+	was := e.Seen
+	e.inspect(&e.Seen, name, data)
+	if was.Content && e.Seen == was {
+		e.shape.learn(data)
+	}
 }
 
 // last looks at what came without its line feed before the connection ended: some servers forget it after the last event.
