@@ -43,6 +43,7 @@ func (d *Daemon) newNest(c config.Config) *resilience.Nest {
 	return resilience.New(resilience.Options{Rules: nestRules(c), Similar: d.cache.LastResort, Hooks: resilience.Hooks{
 		Ask: func(r *llm.Request) {
 			r.Attempts++
+			r.AskedOf = r.Target
 			if d.log.Enabled(context.Background(), slog.LevelDebug) {
 				d.log.Debug("asking a target", "request_id", r.ID, "provider", r.Target.Provider, "model", r.Target.Model, "why", r.Target.Why, "attempt", r.Attempts)
 			}

@@ -187,7 +187,7 @@ func (s *sub) asked() {
 	own, target := &s.f.said.own, &s.f.said.target
 	s.r.Target, s.r.Left, s.r.LastResort = own.Target, own.Left, own.LastResort
 	if s.f.payer == s {
-		s.r.Attempts, s.r.Passed, s.r.Queued, s.r.Tries = own.Attempts, own.Passed, own.Queued, own.Tries
+		s.r.Attempts, s.r.AskedOf, s.r.Passed, s.r.Queued, s.r.Tries = own.Attempts, own.AskedOf, own.Passed, own.Queued, own.Tries
 	}
 	if s.reply != nil { // of a call that was told to wait it is known only now
 		s.reply.Provider, s.reply.Model, s.reply.Digest, s.reply.Route = target.Provider, target.Model, target.Digest, target.Route

@@ -111,8 +111,9 @@ type Request struct {
 
 	Chosen   string // provider/model that the operator wants to answer, and no other; empty: as the config says
 	Plan     *Plan  // where it may go, by route
-	Target   Target // where it went last
+	Target   Target // where it goes, or went last
 	Attempts int    // how often a target was asked
+	AskedOf  Target // who was asked last; Target may be one whose turn did not come any more
 	Left     string // host that its text went to when it left this device, by any attempt
 
 	TraceID     string // of the W3C trace that the call is part of, 32 hex digits; empty: none

@@ -290,11 +290,12 @@ func (c *call) settle(o *outcome) error {
 	}
 	o.cost, o.baseline = record.Nano(0), record.Nano(0) // what no model answered costs nothing
 	if c.costs() {
-		model := o.model
-		if !c.began() { // so this is whom it was asked of
-			model = cmp.Or(c.r.Target.Model, c.r.Model)
+		from, model := c.r.Target, o.model
+		if !c.began() {
+			from = c.r.AskedOf
+			model = cmp.Or(from.Model, c.r.Model)
 		}
-		o.cost, o.baseline = m.o.Prices.Cost(c.r.Target, model, o.usage, o.took)
+		o.cost, o.baseline = m.o.Prices.Cost(from, model, o.usage, o.took)
 		if c.r.Reuse.Free {
 			if o.cost.Known && o.cost.Nano > 0 {
 				o.baseline = o.cost // what is saved is what it cost the first time
@@ -457,7 +458,7 @@ type outcome struct {
 }
 
 func (c *call) outcome() *outcome {
-	o := &outcome{provider: c.r.Target.Provider, usage: llm.NoUsage, took: time.Since(c.r.Start), err: c.err, bytes: c.bytes}
+	o := &outcome{provider: cmp.Or(c.r.AskedOf.Provider, c.r.Target.Provider), usage: llm.NoUsage, took: time.Since(c.r.Start), err: c.err, bytes: c.bytes}
 	if c.reply != nil {
 		o.status, o.route = c.reply.Status, c.reply.Route
 		if c.began() {

@@ -128,7 +128,8 @@ func TestWhoWasOnlyToldToWait(t *testing.T) {
 			o := &observed{t: t, set: metrics.NewSet()}
 			o.m = meter.New(meter.Options{Log: slog.New(slog.DiscardHandler), Set: o.set, Ledger: &o.led, Prices: perToken{}, Rules: func() meter.Rules { return meter.Rules{} }})
 			r := request("chat")
-			r.Body, r.Attempts, r.Target = []byte(`{"messages":[{"role":"user","content":"one two three"}]}`), c.attempts, llm.Target{Provider: "cloud", Model: "m"}
+			r.Body, r.Attempts, r.Target = []byte(`{"messages":[{"role":"user","content":"one two three"}]}`), c.attempts, llm.Target{Provider: "local", Model: "next"}
+			r.AskedOf = llm.Target{Provider: "cloud", Model: "m"} // the other's turn did not come any more
 			ctx, n := t.Context(), -1
 			if c.end == nil {
 				ctx, n = left, 1

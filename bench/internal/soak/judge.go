@@ -204,8 +204,8 @@ func (r *run) judgeCall(wrong problems, rep *Report, n int, e *entry, events int
 	var due int64
 	if e.flags&record.CacheHit != 0 {
 		rep.Free++
-	} else if cutShort := e.status == http.StatusGatewayTimeout || e.flags&(record.Broken|record.CallerLeft) != 0; e.status == 200 && kinds[x.kind].name != inventedModel || cutShort && e.priced {
-		// What was cut short costs as well, by the tokens that were counted of it.
+	} else if cutShort := e.status == http.StatusGatewayTimeout || e.flags&(record.Broken|record.CallerLeft) != 0; kinds[x.kind].name != inventedModel && (e.status == 200 || cutShort && e.priced) {
+		// What was cut short costs as well, by the tokens that were counted of it. A model without a price costs nothing on this device.
 		due = max(e.in, 0)*nanoIn + max(e.out, 0)*nanoOut
 	}
 	*cost += due
