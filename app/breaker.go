@@ -13,7 +13,8 @@ func (e *env) breaker() *cobra.Command {
 	return &cobra.Command{
 		Use: "breaker open|close|pin-open|pin-closed|unpin PROVIDER/MODEL", Short: "Keep calls from a target, or let them through, by hand",
 		Long: `Open a target's breaker (no call goes there for a while), close it, or pin it as
-it should stay whatever happens. "corral status" shows the targets.`,
+it should stay whatever happens, until it is unpinned or Corral is started anew.
+"corral status" shows the targets.`,
 		Example: "  corral breaker open local/llama3.2       # try what happens without it\n  corral breaker pin-open cloud/gpt-4o-mini\n  corral breaker unpin cloud/gpt-4o-mini",
 		Args:    cobra.ExactArgs(2), ValidArgs: []string{"open", "close", "pin-open", "pin-closed", "unpin"},
 		RunE: func(c *cobra.Command, args []string) error {

@@ -69,7 +69,7 @@ decide about calls; nothing is sent to a model.`,
 	f.BoolVar(&in.Greedy, "greedy", false, "it is at temperature 0")
 	f.BoolVar(&in.Alone, "alone", false, "with Corral-Fallback: off")
 	f.IntVar(&in.Tokens, "tokens", 0, "how long its text is, roughly")
-	f.StringVar(&in.Key, "key", "", "id of the app's key")
+	f.StringVar(&in.Key, "key", "", "id or name of the app's key")
 	f.StringVar(&in.App, "app", "", "Corral-App")
 	f.StringVar(&in.User, "user", "", "Corral-User")
 	return c

@@ -40,8 +40,13 @@ func (d *Daemon) providerConditions(seen []admin.Provider) (found []health.Found
 		if b.State == breaker.HalfOpen {
 			severity = health.Notice // calls go there again
 		}
-		found = append(found, health.Found{Code: health.Breaker, Subject: b.Target.Provider + "/" + b.Target.Model, Severity: severity,
-			Text: fmt.Sprintf("%s: %s", b.State, cmp.Or(b.Why, "by hand")), Do: "corral breaker close " + b.Target.Provider + "/" + b.Target.Model})
+		do := "close"
+		if b.Pin != breaker.Unpinned {
+			do = "unpin"
+		}
+		name := b.Target.Provider + "/" + b.Target.Model
+		found = append(found, health.Found{Code: health.Breaker, Subject: name, Severity: severity,
+			Text: fmt.Sprintf("%s: %s", b.State, cmp.Or(b.Why, "by hand")), Do: "corral breaker " + do + " " + name})
 	}
 	return append(found, d.outageConditions()...)
 }
@@ -108,15 +113,61 @@ func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 			missing := health.Found{Code: health.ModelPresent, Subject: name, Text: "it is there"}
 			loaded := health.Found{Code: health.ModelLoaded, Subject: name, Text: "it is in memory"}
 			if _, ok := stored[full]; !ok {
-				missing.Severity, missing.Text, missing.Do = health.Warning, t.Provider+" does not have it", "ollama pull "+t.Model
+				missing.Severity, missing.Text, missing.Do = health.Warning, t.Provider+" does not have it", onModel("pull", t.Model, t.Provider, holders)
 			}
 			if !slices.ContainsFunc(held, func(x provider.Held) bool { return x.Model == full }) {
-				loaded.Severity, loaded.Text, loaded.Do = health.Notice, "the next call waits until it is loaded", "ollama run "+t.Model+` ""`
+				loaded.Severity, loaded.Text, loaded.Do = health.Notice, "the next call waits until it is loaded", onModel("load", t.Model, t.Provider, holders)
 			}
 			found = append(found, missing, loaded)
 		}
 	}
+	if f := d.embedderCondition(ctx, holders); f != nil {
+		found = append(found, *f)
+	}
 	return found
+}
+
+// onModel is the command that does something about a model of a server on this device.
+func onModel(do, model, provider string, holders map[string]provider.Holder) string {
+	text := "corral models " + do + " " + model
+	if len(holders) > 1 {
+		text += " --provider " + provider
+	}
+	return text
+}
+
+// embedderCondition is that of the model by which the cache finds questions alike; nil: none is wanted, or who may have it does not say
+// what it has.
+func (d *Daemon) embedderCondition(ctx context.Context, holders map[string]provider.Holder) *health.Found {
+	c := d.config.Current()
+	model, by := c.Cache.Similar.Model, c.Cache.Similar.Provider
+	if model == "" {
+		return nil
+	}
+	first := ""
+	for _, p := range c.Providers {
+		if !p.OnDevice() || by != "" && by != p.Name {
+			continue
+		}
+		h := holders[p.Name]
+		if h == nil {
+			return nil
+		}
+		first = cmp.Or(first, p.Name)
+		stored, err := h.Stored(ctx)
+		if err != nil {
+			f := health.Absent(health.ModelPresent, p.Name+"/"+model, errors.New("the server cannot be asked"))
+			return &f
+		}
+		if _, ok := stored[h.Full(model)]; ok {
+			return &health.Found{Code: health.ModelPresent, Subject: p.Name + "/" + model, Text: "it is there"}
+		}
+	}
+	if first == "" {
+		return nil
+	}
+	return &health.Found{Code: health.ModelPresent, Subject: first + "/" + model, Severity: health.Warning,
+		Text: "nobody on this device has it, so no question is found by one alike (cache.similar)", Do: onModel("pull", model, first, holders)}
 }
 
 // selfConditions are those of Corral itself.
@@ -136,7 +187,7 @@ func (d *Daemon) selfConditions() []health.Found {
 	if list := d.budgets.Problems(); len(list) > 0 {
 		money.Severity, money.Text = health.Warning, strings.Join(list, " ")
 	}
-	found = append(found, is, money, d.cacheCondition())
+	found = append(found, is, money, d.levelsCondition(), d.cacheCondition())
 	return append(found, d.ledgerConditions()...)
 }
 
@@ -174,6 +225,9 @@ func (d *Daemon) ledgerConditions() []health.Found {
 	found := []health.Found{f, gap}
 	for _, a := range s.Anchors {
 		x := health.Found{Code: health.Anchor, Subject: a.Name, Text: fmt.Sprintf("it has seen %d entries", a.Size)}
+		if a.Size == 0 {
+			x.Text = "it was sent nothing yet since Corral started"
+		}
 		if a.Error != "" {
 			x.Severity, x.Text = health.Warning, "it does not get the signed heads: "+a.Error
 		}

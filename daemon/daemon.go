@@ -97,6 +97,7 @@ type Daemon struct {
 
 	now       atomic.Pointer[inForce]
 	levels    atomic.Pointer[slo.Report] // for the metrics; nil: not read yet
+	burns     atomic.Pointer[[]slo.Burn] // for the conditions; nil: not read yet
 	restoring sync.Mutex                 // one restore at a time
 	level     *slog.Level                // that the config set last; changed with the config only
 

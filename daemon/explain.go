@@ -17,6 +17,7 @@ import (
 	"corral/daemon/llm"
 	"corral/daemon/resilience/breaker"
 	"corral/daemon/route"
+	"corral/store/keys"
 )
 
 // errExplained ends a call that is only explained where it would have been sent.
@@ -126,7 +127,7 @@ func (d *Daemon) explainTargets(out *admin.Explained, r *llm.Request, targets []
 			case d.nest.Away(c.Provider, c.Model):
 				c.Taken, c.Why = "skipped", "it is left alone: "+cmp.Or(b.Why, "by hand")
 				if !b.NextProbe.IsZero() {
-					c.Why += fmt.Sprintf("; a call goes there again in %s", time.Until(b.NextProbe).Round(time.Second))
+					c.Why += fmt.Sprintf("; a call goes there again in %s", max(time.Until(b.NextProbe).Round(time.Second), time.Second))
 				}
 			case asked:
 				c.Taken, c.Why = "next", "it is asked if those before it fail"
@@ -247,6 +248,27 @@ func (d *Daemon) imagined(in admin.Explain) (*llm.Request, error) {
 	if in.Alone {
 		h["Corral-Fallback"] = []string{"off"}
 	}
+	caller := llm.Caller{App: in.App, User: in.User, Remote: "127.0.0.1"}
+	if in.Key != "" {
+		k, ok := d.keyCalled(in.Key)
+		if !ok {
+			return nil, fmt.Errorf("there is no app key %q; `corral keys list` shows them", in.Key)
+		}
+		caller.Key, caller.KeyName = k.ID, k.Name
+	}
 	return &llm.Request{ID: "explain", Endpoint: ep, Method: http.MethodPost, Path: ep.Pattern, Header: h, Start: time.Now(), Source: bytes.NewReader(b), Length: int64(len(b)),
-		Caller: llm.Caller{Key: in.Key, KeyName: d.books.keySet().Name(in.Key), App: in.App, User: in.User, Remote: "127.0.0.1"}}, nil
+		Caller: caller}, nil
+}
+
+// keyCalled is the app key of that id, or the newest of that name.
+func (d *Daemon) keyCalled(idOrName string) (found keys.Key, ok bool) {
+	for _, k := range d.books.keySet().List() { // oldest first
+		if k.ID == idOrName {
+			return k, true
+		}
+		if k.Name == idOrName {
+			found, ok = k, true
+		}
+	}
+	return found, ok
 }

@@ -74,6 +74,12 @@ retry: { max_attempts: 1 }
 	if err := api.Breaker(ctx, admin.Breaker{Provider: "a", Model: "one", Action: "pin-open"}); err != nil {
 		t.Fatal(err)
 	}
+	for action, model := range map[string]string{"close": "one", "open": "one", "pin-open": "mistyped", "pin-closed": ""} {
+		err := api.Breaker(ctx, admin.Breaker{Provider: "a", Model: model, Action: action})
+		if err == nil || model == "one" && !strings.Contains(err.Error(), "corral breaker unpin a/one") {
+			t.Errorf("%s %q: %v", action, model, err)
+		}
+	}
 	if got := explained(admin.Explain{Model: "chat"}); got != "a/one:skipped b/two:first Away." {
 		t.Error(got)
 	}
@@ -118,14 +124,19 @@ func TestExplainKnowsAKeysName(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := api.Explain(ctx, admin.Explain{Model: "only", Key: k.Key.ID})
-		if err != nil || x.Status != want {
-			t.Errorf("%s: %v %+v", name, err, x)
+		for _, called := range []string{k.Key.ID, name} {
+			x, err := api.Explain(ctx, admin.Explain{Model: "only", Key: called})
+			if err != nil || x.Status != want {
+				t.Errorf("%s: %v %+v", called, err, x)
+			}
 		}
 		res, _ := corral.do("POST", "/v1/chat/completions", `{"model":"only","max_tokens":1024,"messages":[{"role":"user","content":"hi"}]}`, "Authorization: Bearer "+k.Secret)
 		if res.StatusCode != want && want != 0 || res.StatusCode != http.StatusOK && want == 0 {
 			t.Errorf("%s: %s", name, res.Status)
 		}
+	}
+	if _, err := api.Explain(ctx, admin.Explain{Model: "only", Key: "nokey"}); err == nil || !strings.Contains(err.Error(), "corral keys list") {
+		t.Errorf("a key that is not there: %v", err)
 	}
 }
 

@@ -240,6 +240,7 @@ func TestConditionsOfModels(t *testing.T) {
 models:
   - name: chat
     targets: [ { provider: local, model: there }, { provider: local, model: loaded }, { provider: local, model: missing }, { provider: gone, model: there }, { provider: local, model: "x:cloud" } ]
+cache: { similar: { model: alike, provider: local } }
 `))
 	h, err := corral.api().Health(t.Context())
 	eventually(func() bool { // each source has been looked at once; what they say is judged below
@@ -253,11 +254,12 @@ models:
 		"provider local":              "ok  ",
 		"provider gone":               "warning  ollama serve",
 		"model-present local/there":   "ok  ",
-		"model-present local/missing": "warning  ollama pull missing",
+		"model-present local/missing": "warning  corral models pull missing --provider local",
+		"model-present local/alike":   "warning  corral models pull alike --provider local",
 		"model-present gone/there":    "ok the server cannot be asked ",
 		"model-present local/x:cloud": "ok  ",
 		"model-loaded local/loaded":   "ok  ",
-		"model-loaded local/there":    `notice  ollama run there ""`,
+		"model-loaded local/there":    "notice  corral models load there --provider local",
 		"model-loaded local/missing":  "ok model-present local/missing must be well first ",
 		"temperature":                 "ok this machine shows no temperature sensor ",
 		"memory":                      "ok  ",

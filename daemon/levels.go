@@ -7,12 +7,14 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/VictoriaMetrics/metrics"
 
 	"corral/daemon/config"
 	"corral/daemon/event"
+	"corral/daemon/health"
 	"corral/daemon/slo"
 	"corral/store/ledger/usage"
 )
@@ -82,6 +84,7 @@ func (d *Daemon) tellBurns(was map[[2]string]bool, burns []slo.Burn) {
 	maps.DeleteFunc(was, func(k [2]string, _ bool) bool {
 		return !slices.ContainsFunc(burns, func(b slo.Burn) bool { return b.Objective == k[0] && b.Speed == k[1] })
 	})
+	d.burns.Store(&burns)
 	for _, b := range burns {
 		k := [2]string{b.Objective, b.Speed}
 		if was[k] == b.Burning {
@@ -95,6 +98,25 @@ func (d *Daemon) tellBurns(was map[[2]string]bool, burns []slo.Burn) {
 			d.log.Info("an error budget is no longer used too fast", "objective", b.Objective, "speed", b.Speed)
 		}
 	}
+}
+
+// levelsCondition says which error budgets are used up too fast.
+func (d *Daemon) levelsCondition() health.Found {
+	f := health.Found{Code: health.SLO, Text: "no error budget is used up too fast"}
+	burns := d.burns.Load()
+	if burns == nil {
+		return f
+	}
+	var list []string
+	for _, b := range *burns {
+		if b.Burning {
+			list = append(list, fmt.Sprintf("%s at %.0f times its pace for %s", b.Objective, b.ShortRate, b.Short))
+		}
+	}
+	if len(list) > 0 {
+		f.Severity, f.Text = health.Warning, strings.Join(list, ", ")
+	}
+	return f
 }
 
 // writeLevels writes the service levels as metrics, as they were a minute ago at most. What is not known has no series.

@@ -99,6 +99,10 @@ slo: { availability: 90%%, error_rate: 20%%, latency_p95: 10s }
 			t.Errorf("no %s in the metrics", line)
 		}
 	}
+	health, err := corral.api().Health(t.Context())
+	if c := condition(health.Conditions, "slo"); err != nil || c.Severity.String() != "warning" || c.Do != "corral slo" || !strings.Contains(c.Text, "availability at 6 times its pace") {
+		t.Errorf("%v %+v", err, c)
+	}
 	if !strings.Contains(corral.log.String(), "an error budget is used too fast") {
 		t.Error("the log does not say that a budget burns")
 	}

@@ -99,7 +99,16 @@ func (d *Daemon) breaker(in admin.Breaker) error {
 	if d.routing.Load().providers[in.Provider] == nil {
 		return fmt.Errorf("there is no provider %q; `corral status` shows them", in.Provider)
 	}
+	if in.Model == "" {
+		return fmt.Errorf("no model is named; write PROVIDER/MODEL as `corral status` does")
+	}
+	if !d.isTarget(in.Provider, in.Model) {
+		return fmt.Errorf("no call has gone to %s/%s, and no name in the config leads there; `corral status` shows the targets", in.Provider, in.Model)
+	}
 	b := d.nest.Breaker(in.Provider, in.Model)
+	if pin := b.Snapshot().Pin; pin != breaker.Unpinned && (in.Action == "open" || in.Action == "close") {
+		return fmt.Errorf("%s/%s is pinned %s; `corral breaker unpin %[1]s/%[2]s` comes first", in.Provider, in.Model, pin)
+	}
 	switch in.Action {
 	case "open":
 		b.Open()
@@ -113,6 +122,23 @@ func (d *Daemon) breaker(in admin.Breaker) error {
 		b.Pin(breaker.Unpinned)
 	}
 	return nil
+}
+
+// isTarget reports whether calls have gone to the model there, or a name in the config leads there.
+func (d *Daemon) isTarget(provider, model string) bool {
+	for _, b := range d.nest.Breakers() {
+		if b.Target.Provider == provider && b.Target.Model == model {
+			return true
+		}
+	}
+	for _, m := range d.config.Current().Models {
+		for _, t := range m.Targets {
+			if t.Provider == provider && t.Model == model {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // maxBreakerSeries bounds the targets that have a series of their own; callers may invent names.

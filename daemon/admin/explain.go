@@ -19,7 +19,7 @@ type Explain struct {
 	Tokens  int    `json:"tokens,omitempty" minimum:"0" maximum:"200000" doc:"how long its text is, roughly"`
 	Greedy  bool   `json:"greedy,omitempty" doc:"at temperature 0"`
 	Alone   bool   `json:"alone,omitempty" doc:"with Corral-Fallback: off"`
-	Key     string `json:"key,omitempty" maxLength:"100" doc:"id of an app's key"`
+	Key     string `json:"key,omitempty" maxLength:"100" doc:"id or name of an app's key"`
 	App     string `json:"app,omitempty" maxLength:"200"`
 	User    string `json:"user,omitempty" maxLength:"200"`
 }

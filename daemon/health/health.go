@@ -101,6 +101,7 @@ const (
 	LedgerGap      = "ledger-gap"
 	Anchor         = "anchor"
 	Budgets        = "budgets"
+	SLO            = "slo"
 	Cache          = "cache"
 	Memory         = "memory"
 	Swap           = "swap"
@@ -121,8 +122,8 @@ func Kinds() []Kind {
 	return []Kind{
 		{Paused, "Paused", Warning, "somebody keeps new calls out (`corral pause`)", "corral resume", ""},
 		{Provider, "Model server", Critical, "a provider cannot be reached: critical for the first one, a warning for others", "start that server, or set its providers[].url in corral.yaml", ""},
-		{ModelPresent, "Model present", Warning, "an Ollama on this machine does not have a model that `models` names", "ollama pull MODEL", Provider},
-		{ModelLoaded, "Model loaded", Notice, "a model that `models` names is not in memory, so that its next call waits for it", "ollama run MODEL \"\"", ModelPresent},
+		{ModelPresent, "Model present", Warning, "an Ollama on this machine does not have a model that `models` names", "corral models pull MODEL", Provider},
+		{ModelLoaded, "Model loaded", Notice, "a model that `models` names is not in memory, so that its next call waits for it", "corral models load MODEL", ModelPresent},
 		{Answers, "Would answer", Critical, "a loaded model gave no token when it was tried (`health.probe`)", "restart the model server", Provider},
 		{Breaker, "Target in use", Warning, "a target failed so often that it is left alone", "corral status", Provider},
 		{Outage, "Outage by hand", Warning, "the operator makes a target fail, to see what happens", "corral outage end PROVIDER/MODEL", ""},
@@ -133,6 +134,7 @@ func Kinds() []Kind {
 		{LedgerGap, "Ledger whole", Warning, "calls went by unrecorded, and the gap is not on record yet", "corral audit status", Ledger},
 		{Anchor, "Anchor", Warning, "a place of `audit.anchors` does not get the signed heads", "mend that place, or name another under audit.anchors", ""},
 		{Budgets, "Budgets", Warning, "a budget is used to 80 % or more, or what was spent is not known", "corral usage budgets", ""},
+		{SLO, "Service levels", Warning, "an error budget is used up too fast (`slo`)", "corral slo", ""},
 		{Cache, "Cache", Warning, "the file of kept answers cannot be written (notice: it was damaged, and a new one begun)", "make room where the data folder is; what is kept there may be deleted", ""},
 		{Memory, "Memory", Critical, "less than `health.min_free_memory` could be had (critical: half of that)", "`ollama ps` shows the models in memory, and `ollama stop MODEL` frees one; or end another program", ""},
 		{Swap, "Swap", Warning, "8 MiB a second and more go in and out for 20 s", "use a smaller model, or end another program", ""},

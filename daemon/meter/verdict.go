@@ -15,7 +15,7 @@ func (c *call) verdict(o *outcome) record.Verdict {
 		switch o.err.Kind {
 		case llm.Gone, llm.SlowCaller, llm.Invalid, llm.Unauthorized, llm.Forbidden, llm.NotFound, llm.NotAllowed, llm.TooLarge, llm.Unsupported, llm.NotKept:
 			return record.Unjudged
-		case llm.OverBudget:
+		case llm.OverBudget, llm.Paused:
 			return record.Limited
 		case llm.TooMany, llm.Busy:
 			if c.r.Plan == nil { // at the door; once there is a plan it is a target that has no room

@@ -53,6 +53,7 @@ func TestWhatACallSaysOfTheService(t *testing.T) {
 		{"only a kept answer was wanted", nil, llm.Generate, ours, false, nil, fail(llm.NotKept), record.Unjudged},
 		{"over a rate", nil, llm.Generate, nil, false, nil, fail(llm.TooMany), record.Limited},
 		{"too many at once", nil, llm.Generate, nil, false, nil, fail(llm.Busy), record.Limited},
+		{"paused by the operator", nil, llm.Generate, nil, false, nil, fail(llm.Paused), record.Limited},
 		{"over a budget", nil, llm.Generate, ours, false, nil, fail(llm.OverBudget), record.Limited},
 		{"no room at the target", nil, llm.Generate, ours, false, nil, fail(llm.Busy), record.Unanswered},
 		{"the target has said to come back later", nil, llm.Generate, ours, false, nil, fail(llm.TooMany), record.Unanswered},

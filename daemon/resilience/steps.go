@@ -326,6 +326,10 @@ func (c *call) refused(x *breaker.Refusal) outcome {
 		o.err = llm.Errorf(llm.TooMany, "breaker", nil, "%s is not asked, because %s; try again in %v.", name, x.Why, o.after.Round(time.Second))
 	default:
 		o.cause = open
+		if x.Hand {
+			o.err = llm.Errorf(llm.Busy, "breaker", nil, "%s is not asked, because it is %s, until somebody unpins it.", name, x.Why)
+			break
+		}
 		o.err = llm.Errorf(llm.Busy, "breaker", nil, "%s is not asked for now, because %s; try again in %v.", name, x.Why, o.after.Round(time.Second))
 	}
 	o.err.RetryAfter = o.after

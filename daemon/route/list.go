@@ -132,9 +132,21 @@ func (b *text) Last() bool { return len(b.rest) == 0 }
 
 // own answers for one name of the config.
 func (t *Table) own(r *llm.Request) *llm.Reply {
-	b := t.model(r.Model, gjson.Result{})
-	return &llm.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Length: int64(len(b)),
-		Body: &text{Body: none{}, rest: b}, Provider: "corral", Model: r.Model, Route: "model"}
+	return t.said(r.Model, t.model(r.Model, gjson.Result{}))
+}
+
+// show answers Ollama's /api/show for a name of the config that no Ollama stands behind. What its targets can is not known.
+func (t *Table) show(name string) *llm.Reply {
+	b, _ := json.Marshal(map[string]any{"modelfile": "# " + name + " is a name in the config of Corral\n", "parameters": "", "template": "", "model_info": map[string]any{},
+		"details":      map[string]any{"parent_model": "", "format": "", "family": "", "families": nil, "parameter_size": "", "quantization_level": ""},
+		"capabilities": []string{"completion"}, "modified_at": t.Made})
+	return t.said(name, b)
+}
+
+// said is an answer of Corral's own about a name.
+func (t *Table) said(name string, body []byte) *llm.Reply {
+	return &llm.Reply{Status: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Length: int64(len(body)),
+		Body: &text{Body: none{}, rest: body}, Provider: "corral", Model: name, Route: "model"}
 }
 
 // none is a body without anything.

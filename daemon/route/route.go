@@ -91,6 +91,9 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			key.away = t.Away(r.Model)
 		}
 		r.Plan = t.plan(key)
+		if r.Endpoint.Name == "show" && key.name != "" && len(r.Plan.Candidates) == 0 {
+			return t.show(key.name), nil // so that `ollama run` takes the name, as /api/tags has it
+		}
 		if len(r.Plan.Candidates) == 0 && len(r.Plan.LastResort) == 0 {
 			what := r.Model
 			if key.name == "" {

@@ -2,9 +2,11 @@ package route_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -327,4 +329,18 @@ type knower struct {
 
 func (k *knower) Able(_ context.Context, _ string, n route.Needs) bool {
 	return k.able || !n.Tools && !n.Images && n.Tokens < 1000
+}
+
+// A name that no Ollama stands behind is listed, so a client of Ollama that looks at it before it asks finds it.
+func TestANameWithoutAnOllamaIsShown(t *testing.T) {
+	ollama, cloud := &fake{name: "local", can: all}, &fake{name: "cloud", can: []llm.Dialect{llm.OpenAI}}
+	reply, err := route.New(table(ollama, cloud)).Stage(first).Serve(t.Context(), &llm.Request{Endpoint: &llm.Endpoint{Name: "show", Dialect: llm.Ollama}, Model: "only:latest", Path: "/api/show"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := reply.Body.Next()
+	var shown struct{ Capabilities []string }
+	if err := json.Unmarshal(b, &shown); err != nil || reply.Status != 200 || !slices.Contains(shown.Capabilities, "completion") {
+		t.Errorf("%d %s %v", reply.Status, b, err)
+	}
 }

@@ -69,7 +69,7 @@ func texts(b *strings.Builder, key string, v gjson.Result) {
 			}
 			return true
 		})
-	case v.Type == gjson.String:
+	case v.Type == gjson.String && v.Str != "":
 		b.WriteString(v.Str)
 		b.WriteByte('\n')
 	}

@@ -25,6 +25,9 @@ func TestWhatIsCounted(t *testing.T) {
 	if n, err := c.Text(Answer([]byte(events))); err != nil || n < 6 || n > 10 {
 		t.Errorf("%d tokens, %v", n, err)
 	}
+	if got := Prompt([]byte(`{"model":"m","prompt":"","keep_alive":0}`)); got != "" { // as `ollama stop` asks
+		t.Errorf("%q", got)
+	}
 	if got := Prompt([]byte(`{"messages":[{"role":"user","content":"Look.","images":["AAAA"]}]}`)); got != "Look.\n" {
 		t.Errorf("%q", got)
 	}

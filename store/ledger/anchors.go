@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -52,10 +53,12 @@ const anchorPause = time.Second
 
 // publish gives heads to the anchors. A delivery that failed is not repeated: the next head says more.
 func (l *Ledger) publish() {
-	l.anchored.mu.Lock()
+	var list []AnchorStatus
 	for _, a := range l.opts.Anchors {
-		l.anchored.list = append(l.anchored.list, AnchorStatus{Name: a.Name()})
+		list = append(list, l.anchorAtStart(a))
 	}
+	l.anchored.mu.Lock()
+	l.anchored.list = list
 	l.anchored.mu.Unlock()
 	pause := time.NewTimer(anchorPause)
 	defer pause.Stop()
@@ -87,6 +90,21 @@ func (l *Ledger) publish() {
 		case <-l.ending:
 		}
 	}
+}
+
+// anchorAtStart is what an anchor has of this ledger from before, where it can be read.
+func (l *Ledger) anchorAtStart(a treehead.Anchor) AnchorStatus {
+	s := AnchorStatus{Name: a.Name()}
+	if r, ok := a.(treehead.Reader); ok {
+		signed, _ := r.Signed() // what cannot be read is told when it cannot be written
+		for _, one := range slices.Backward(signed) {
+			if h, err := treehead.Open(one, l.verifier); err == nil && h.Origin == l.origin {
+				s.Size, s.Time = h.Size, h.Time
+				break
+			}
+		}
+	}
+	return s
 }
 
 // anchoredHeads are those that the readable anchors have, each anchor's in its order: the last of all, and all of this very ledger.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"corral/store/ledger"
 	"corral/store/ledger/ledgertest"
@@ -34,5 +35,20 @@ func TestWhyAnAnchorFailsIsOneLine(t *testing.T) {
 		return said != ""
 	}) || said != "dial one; dial two" {
 		t.Errorf("%q", said)
+	}
+}
+
+// What an anchor has from before is known after a start, and not only when the next head has gone there.
+func TestAnAnchorIsKnownFromTheStart(t *testing.T) {
+	dir := t.TempDir()
+	l, closeAll := ledgertest.OpenWith(t, dir, storeOptions(), nil)
+	appendCalls(t, l, 0, 5)
+	closeAll()
+	l, _ = ledgertest.OpenWith(t, dir, storeOptions(), func(o *ledger.Options) { o.HeadAfter = time.Hour })
+	if !testkit.Eventually(func() bool {
+		s, err := l.Status()
+		return err == nil && len(s.Anchors) == 1 && s.Anchors[0].Size == 6 // with the ledger's own beginning
+	}) {
+		t.Error(l.Status())
 	}
 }

@@ -96,6 +96,7 @@ type Refusal struct {
 	State State
 	Until time.Time // zero: not known
 	Why   string
+	Hand  bool // until the operator lets go of it
 }
 
 // Outcome is what came of a call.
@@ -206,13 +207,13 @@ func (b *Breaker) refuses(now time.Time) *Refusal {
 	case b.pin == PinnedClosed:
 		return nil
 	case b.pin == PinnedOpen:
-		return &Refusal{State: Open, Why: b.why}
+		return &Refusal{State: Open, Why: b.why, Hand: true}
 	case b.auth.active(now):
-		return &Refusal{Auth, b.auth.until, b.auth.why}
+		return &Refusal{State: Auth, Until: b.auth.until, Why: b.auth.why}
 	case b.limited.active(now):
-		return &Refusal{Limited, b.limited.until, b.limited.why}
+		return &Refusal{State: Limited, Until: b.limited.until, Why: b.limited.why}
 	case b.state == Open && now.Before(b.until):
-		return &Refusal{Open, b.until, b.why}
+		return &Refusal{State: Open, Until: b.until, Why: b.why}
 	case b.state == HalfOpen && b.probing >= b.rules.Probes:
 		return &Refusal{State: HalfOpen, Why: b.why}
 	}
