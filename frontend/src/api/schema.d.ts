@@ -1738,7 +1738,7 @@ export interface components {
             greedy?: boolean;
             /** @description it brings a picture */
             images?: boolean;
-            /** @description id of an app's key */
+            /** @description id or name of an app's key */
             key?: string;
             /** @description the name that an app would ask for */
             model: string;
