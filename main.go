@@ -3,6 +3,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // days are told in the reader's zone, and not every machine knows all of them
 
 	"corral/app"
 	"corral/store"

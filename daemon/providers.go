@@ -70,21 +70,52 @@ func (d *Daemon) providerWith(c config.Config, p config.Provider, key func() (st
 	return nil, fmt.Errorf("provider %s: the kind %q is not known", p.Name, p.Kind)
 }
 
-// once keeps what resolve gave: a keyring may ask a person. A failure is not kept; another key comes with a reload.
+// keyPatience is how long a call waits for a key that a person may have to unlock. The question goes on meanwhile, and the next call
+// finds what came of it.
+const keyPatience = 1500 * time.Millisecond
+
+var errLocked = errors.New("the keyring has not given it yet; unlock it, it may be asking for its password in a window")
+
+// once keeps what resolve gave: a keyring may ask a person, and takes as long as that does. A failure is not kept; another key comes with a
+// reload.
 func once(resolve func() (string, error)) func() (string, error) {
+	type question struct {
+		done chan struct{} // closed when what follows stands
+		key  string
+		err  error
+	}
 	var mu sync.Mutex
 	var known string
+	var asked *question // nil: nobody asks
 	return func() (string, error) {
 		mu.Lock()
-		defer mu.Unlock()
 		if known != "" {
+			defer mu.Unlock()
 			return known, nil
 		}
-		key, err := resolve()
-		if err == nil {
-			known = key
+		q := asked
+		if q == nil {
+			q = &question{done: make(chan struct{})}
+			asked = q
+			go func() { // a keyring's answer cannot be called off; there is one question at most
+				q.key, q.err = resolve()
+				mu.Lock()
+				if asked = nil; q.err == nil {
+					known = q.key
+				}
+				mu.Unlock()
+				close(q.done)
+			}()
 		}
-		return key, err
+		mu.Unlock()
+		late := time.NewTimer(keyPatience)
+		defer late.Stop()
+		select {
+		case <-q.done:
+			return q.key, q.err
+		case <-late.C:
+			return "", errLocked
+		}
 	}
 }
 

@@ -19,14 +19,14 @@ import (
 // CheckCommand is the hidden subcommand under which a program offers CheckMain to itself.
 const CheckCommand = "__check-store"
 
-// Exit codes of CheckMain. A Go program that dies of a fault exits with 2, which is damage as well.
+// Exit codes of CheckMain.
 const (
 	checkSound   = 0
 	checkDamaged = 3
 	checkUnknown = 4 // in use, or not readable: nothing was learned
 )
 
-// checkPerGiB bounds a check: a damaged page may lead in circles.
+// checkPerGiB bounds a check: a damaged page may lead in circles, and a start should not wait for ever.
 const (
 	checkBase   = 30 * time.Second
 	checkPerGiB = 60 * time.Second
@@ -101,15 +101,11 @@ func CheckInChild(exe string, args ...string) func(path string, thorough bool) e
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
-			return &DamageError{Path: path, Reason: fmt.Sprintf("checking it did not end within %s", limit)}
-		}
 		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			return nil // the check could not be started: open the file as if there were none
-		}
-		if exit.ExitCode() == checkUnknown {
-			return nil // opening it says why better than a child's output does
+		if ctx.Err() != nil || !errors.As(err, &exit) || !speaksOfDamage(exit.ProcessState) {
+			// It could not be started, took too long on a slow disk, was ended as this process is, or could not read the file, and
+			// opening that says why better than a child's output does: nothing was learned, and a file that may be sound stays.
+			return nil
 		}
 		line, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
 		if exit.ExitCode() != checkDamaged {
@@ -117,6 +113,14 @@ func CheckInChild(exe string, args ...string) func(path string, thorough bool) e
 		}
 		return &DamageError{Path: path, Reason: line}
 	}
+}
+
+// died is the exit code of a Go program that a fault has ended.
+const died = 2
+
+// speaksOfDamage tells a check that found damage, or died of it, from one that was ended from outside.
+func speaksOfDamage(p *os.ProcessState) bool {
+	return p.ExitCode() == checkDamaged || p.ExitCode() == died || endedByFault(p)
 }
 
 // CheckMain is what the program runs for its hidden subcommand: args are the depth and the path. It returns the exit code.

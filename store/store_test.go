@@ -10,8 +10,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"go.etcd.io/bbolt"
@@ -21,6 +23,12 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == CheckCommand {
 		os.Exit(CheckMain(os.Args[2:], os.Stdout))
+	}
+	if len(os.Args) > 2 && os.Args[1] == "__die" { // as a check that is ended by a signal
+		n, _ := strconv.Atoi(os.Args[2])
+		me, _ := os.FindProcess(os.Getpid())
+		_ = me.Signal(syscall.Signal(n))
+		select {}
 	}
 	os.Exit(m.Run())
 }
@@ -402,6 +410,35 @@ func TestADamagedFileIsSetAsideAndANewOneBegun(t *testing.T) {
 			again := mustOpen(t, dir, Options{Check: childCheck(t)})
 			if again.Damage() != nil || get(t, again, "new") != "life" {
 				t.Error("the new file was set aside as well")
+			}
+		})
+	}
+}
+
+// A check that is ended from outside, as by Ctrl-C while Corral starts, says nothing of the file, and the file stays; one that dies of what
+// it reads does.
+func TestACheckThatIsEndedSaysNothing(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there are no such signals")
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for signal, damaged := range map[syscall.Signal]bool{syscall.SIGINT: false, syscall.SIGTERM: false, syscall.SIGKILL: false, syscall.SIGHUP: false, syscall.SIGABRT: true} {
+		t.Run(signal.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			db := mustOpen(t, dir, Options{})
+			put(t, db, "old", "life")
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if err := writeRun(dir); err != nil {
+				t.Fatal(err)
+			}
+			db = mustOpen(t, dir, Options{Check: CheckInChild(exe, "__die", strconv.Itoa(int(signal)))})
+			if (db.Damage() != nil) != damaged || !damaged && get(t, db, "old") != "life" {
+				t.Errorf("damage: %v", db.Damage())
 			}
 		})
 	}

@@ -131,7 +131,7 @@ func New(opts Options) (*Table, error) {
 	}
 	name := cmp.Or(opts.Baseline, DefaultBaseline)
 	var ok bool
-	if t.baseline, ok = t.find("", name); !ok {
+	if t.baseline, ok = t.anywhere(name); !ok {
 		return nil, fmt.Errorf("baseline model %q has no price: choose one that `corral usage prices` lists, or give it a price", name)
 	}
 	return t, nil
@@ -224,6 +224,26 @@ func (t *Table) find(provider, model string) (Price, bool) {
 	return t.lookup("", model, t.opts.Now())
 }
 
+// anywhere is the price of a model whoever sells it, for what is only compared with it.
+func (t *Table) anywhere(model string) (Price, bool) {
+	if p, ok := t.find("", model); ok {
+		return p, true
+	}
+	for _, p := range t.opts.Overrides {
+		if p.Model == model {
+			return p, true
+		}
+	}
+	for _, name := range []string{model, canonical(model)} {
+		for _, p := range slices.Backward(t.prices[name]) {
+			if p, ok := inForce(t.prices[name], p.Host, t.opts.Now()); ok {
+				return p, true
+			}
+		}
+	}
+	return Price{}, false
+}
+
 func (t *Table) override(name, kind, model string) (Price, bool) {
 	for _, p := range t.opts.Overrides {
 		if (p.Provider == "" || p.Provider == name || p.Provider == kind) && (p.Model == model || p.Model == canonical(model)) {
@@ -294,6 +314,9 @@ func (t *Table) List() []Price {
 	return list
 }
 
+// dearer is a snapshot that costs more than the model which its name begins with (https://platform.openai.com/docs/pricing).
+const dearer = "gpt-4o-2024-05-13"
+
 // canonical takes off what names the same model otherwise: a router's or a cloud's prefix, the date of a snapshot, "-latest". It never
 // guesses from a beginning: gpt-4o-mini-tts is another model than gpt-4o-mini.
 func canonical(model string) string {
@@ -306,6 +329,9 @@ func canonical(model string) string {
 		m = m[:i]
 	}
 	m = strings.TrimSuffix(m, "-latest")
+	if m == dearer {
+		return m
+	}
 	for _, form := range []string{"-2006-01-02", "-20060102", "@20060102"} {
 		if i := len(m) - len(form); i > 0 {
 			if _, err := time.Parse(form, m[i:]); err == nil {

@@ -90,6 +90,27 @@ func TestALocalModelIsFreeWithoutALocalPriceAndComparedWithTheCloud(t *testing.T
 	}
 }
 
+// What is only compared with may be sold by one host only, or have its price from the config.
+func TestAnyPriceServesAsBaseline(t *testing.T) {
+	own := Price{Provider: "mine", Model: "house", Rates: Rates{Input: 1_000_000_000, Output: 2_000_000_000}}
+	for _, name := range []string{"deepseek-flash", "house"} {
+		tab, err := New(Options{Baseline: name, Overrides: []Price{own}})
+		if err != nil || tab.BaselineModel() != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestASnapshotWithAPriceOfItsOwnIsNotGuessed(t *testing.T) {
+	tab := table(t, Options{})
+	if got := tab.Cost(Call{Model: "gpt-4o-2024-05-13", Use: Use{Input: 1000, Output: 100}}); got.Known {
+		t.Errorf("%+v", got)
+	}
+	if got := tab.Cost(Call{Model: "gpt-4o-2024-08-06", Use: Use{Input: 1000, Output: 100}}); !got.Known {
+		t.Error("a snapshot that costs what its model does is not known")
+	}
+}
+
 func TestAnUnknownModelIsNamedOnce(t *testing.T) {
 	var named []string
 	tab := table(t, Options{Unknown: func(m string) { named = append(named, m) }})

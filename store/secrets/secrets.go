@@ -114,6 +114,11 @@ func (s *Store) Set(name, key string) (Entry, error) {
 	if key = strings.TrimSpace(key); key == "" || strings.ContainsAny(key, "\r\n\x00") {
 		return Entry{}, errors.New("a key is one line, and not empty")
 	}
+	if s.p.Credentials != "" {
+		if _, err := os.Stat(filepath.Join(s.p.Credentials, credential(name))); err == nil {
+			return Entry{}, fmt.Errorf("the key %s comes with the service as the systemd credential %s, which is used first; change it there (LoadCredential=) and restart Corral", name, credential(name))
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	list, err := s.index()

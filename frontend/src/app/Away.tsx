@@ -1,4 +1,4 @@
-import { Alert, Button, Stack, Text } from '@mantine/core'
+import { Alert, Button, Code, Stack, Text } from '@mantine/core'
 import { IconPlugConnectedX } from '@tabler/icons-react'
 import { useEffect, useState } from 'react'
 import { desktop } from '../api/desktop'
@@ -22,7 +22,10 @@ export function Away() {
   return (
     <Alert color="red" variant="outline" icon={<IconPlugConnectedX aria-hidden />} title="Corral does not answer" mb="md" role="alert">
       <Stack gap="sm" align="flex-start">
-        <Text size="sm">What you see is from before. This page goes on by itself as soon as Corral is back.</Text>
+        <Text size="sm">
+          What you see is from before. This page goes on by itself as soon as Corral is back; if it was started anew, log in again with the
+          link of <Code>corral ui</Code>.
+        </Text>
         {desktop.there ? (
           <Button size="xs" onClick={() => desktop.tell('start')}>
             Start Corral

@@ -19,7 +19,9 @@ test.each([
   [0.3, '<1 ms'],
   [999, '999 ms'],
   [1500, '1.5 s'],
+  [59_970, '1 min 0 s'],
   [61_000, '1 min 1 s'],
+  [119_600, '2 min 0 s'],
   [3_660_000, '1 h 1 min'],
   [90_000_000, '1 d 1 h'],
 ])('%s ms are %s', (ms, text) => expect(duration(ms)).toBe(text))

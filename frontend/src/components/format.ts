@@ -49,10 +49,11 @@ export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined || Number.isNaN(ms)) return unknown
   if (ms < 1) return `${ms === 0 ? '0' : '<1'} ms`
   if (ms < 1000) return `${whole.format(ms)} ms`
-  if (ms < 60_000) return `${oneDigit.format(ms / 1000)} s`
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
-  if (ms < 86_400_000) return `${Math.floor(ms / 3_600_000)} h ${Math.floor((ms % 3_600_000) / 60_000)} min`
-  return `${Math.floor(ms / 86_400_000)} d ${Math.floor((ms % 86_400_000) / 3_600_000)} h`
+  if (ms < 59_950) return `${oneDigit.format(ms / 1000)} s`
+  const s = Math.round(ms / 1000) // rounded first, so that no part of it comes to a whole one of the next
+  if (s < 3_600) return `${Math.floor(s / 60)} min ${s % 60} s`
+  if (s < 86_400) return `${Math.floor(s / 3_600)} h ${Math.floor((s % 3_600) / 60)} min`
+  return `${Math.floor(s / 86_400)} d ${Math.floor((s % 86_400) / 3_600)} h`
 }
 
 export function bytes(n: number): string {

@@ -1,4 +1,4 @@
-import { Alert, Button, Checkbox, Group, Modal, NativeSelect, Progress, Stack, Text, TextInput } from '@mantine/core'
+import { Alert, Button, Checkbox, Group, Modal, NativeSelect, Progress, Stack, Text, TextInput, VisuallyHidden } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Failure } from '../../components/States'
@@ -83,13 +83,15 @@ export function PullDialog({ close, servers, pulls }: { close: () => void; serve
     <Modal opened onClose={close} title={<Text fw={650}>Pull a model</Text>} closeButtonProps={{ 'aria-label': 'Close' }}>
       {started ? (
         <Stack>
-          <div aria-live="polite">
+          <div>
             <Text fw={600} className={classes.name}>
               {started.model}
             </Text>
             <Text size="sm" c="dimmed" style={{ fontVariantNumeric: 'tabular-nums' }}>
               {words(started)}
             </Text>
+            {/* Its bytes change several times a second: only how it stands is read out. */}
+            <VisuallyHidden aria-live="polite">{isOver(started) ? words(started) : `${started.model} is on its way`}</VisuallyHidden>
           </div>
           {!isOver(started) && <Bar pull={started} />}
           {started.why && (

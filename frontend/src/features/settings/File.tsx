@@ -1,10 +1,11 @@
 import { Alert, Button, Group, Stack, Text } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import type { Schema } from '../../api/client'
 import { Section } from '../../components/Section'
 import { Answered } from '../../components/States'
+import { keepDraft, readDraft } from './draft'
 import { check, configQuery } from './queries'
 import { Applied, Problems, Review } from './Review'
 import classes from './Settings.module.css'
@@ -28,8 +29,10 @@ export function File() {
 }
 
 function Editor({ file: now, applied }: { file: Schema<'ConfigFile'>; applied: (r: Schema<'ConfigReview'>) => void }) {
-  const [f, begin] = useState(now) // the file that the text was begun from
-  const [text, setText] = useState(now.text)
+  const [before] = useState(readDraft)
+  const [f, begin] = useState(before?.file ?? now) // the file that the text was begun from
+  const [text, setText] = useState(before?.text ?? now.text)
+  useEffect(() => keepDraft(text === f.text ? undefined : { file: f, text }), [f, text])
   const [shown, show] = useState(false)
   const stale = now.revision !== f.revision
   const take = () => {

@@ -1,8 +1,12 @@
-import { screen, waitFor, within } from '@testing-library/react'
+import { cleanup, screen, waitFor, within } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
-import { describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { leaving } from '../../api/session'
 import { show } from '../../testing/render'
+import { readDraft } from './draft'
 import { Page } from './Settings'
+
+beforeEach(() => window.sessionStorage.clear())
 
 const base = '/control/v1'
 const file = {
@@ -170,4 +174,16 @@ test('where nothing can start at login, the switch says why', async () => {
   show(<Page />, { ...answers, [`GET ${base}/autostart`]: { enabled: false, problem: 'HOME is not set' } }, '/settings?part=about')
   expect(await screen.findByRole('switch', { name: 'Start Corral when you log in' })).toHaveProperty('disabled', true)
   expect(screen.getByText('Not possible here: HOME is not set')).toBeTruthy()
+})
+
+test('what is typed outlives the session, as when Corral is started anew', async () => {
+  const own = { ...answers, [`POST ${base}/config/check`]: review }
+  show(<Page />, own, '/settings?part=file')
+  await userEvent.type(await screen.findByLabelText('Text of corral.yaml'), '# mine')
+  cleanup()
+  show(<Page />, own, '/settings?part=file')
+  const text = (await screen.findByLabelText('Text of corral.yaml')) as HTMLTextAreaElement
+  expect(text.value).toContain('# mine')
+  leaving.dispatchEvent(new Event('leave'))
+  expect(readDraft()).toBeUndefined()
 })

@@ -1,1 +1,0 @@
-import{$t as e,Kt as t}from"./States-Co3dXUH2.js";import{i as n}from"./index-DM2uuKue.js";var r=e(t(),1);function i(){return(0,r.useSyncExternalStore)(n.watch,n.current)}export{i as t};
