@@ -52,9 +52,9 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(errOut, "corral:", err)
+	sayln(errOut, "corral:", lines(err.Error()))
 	if hint := hintFor(err); hint != "" {
-		fmt.Fprintln(errOut, hint)
+		sayln(errOut, hint)
 	}
 	return 1
 }
@@ -154,7 +154,7 @@ func (e *env) version() *cobra.Command {
 			if e.json {
 				return e.print(v)
 			}
-			fmt.Fprintln(e.out, strings.TrimSpace(fmt.Sprintf("corral %s %s", v.Version, v.Commit)), v.Go, v.Platform)
+			sayln(e.out, strings.TrimSpace(fmt.Sprintf("corral %s %s", v.Version, v.Commit)), v.Go, v.Platform)
 			return nil
 		},
 	})

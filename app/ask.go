@@ -70,14 +70,14 @@ be asked are listed.`,
 // choices lists the models that can be asked.
 func (e *env) choices(x *admin.Choices) {
 	for _, n := range x.Names {
-		fmt.Fprintf(e.out, "%s  (%s)\n", n.Name, strings.Join(n.Targets, ", "))
+		sayf(e.out, "%s  (%s)\n", n.Name, strings.Join(n.Targets, ", "))
 	}
 	for _, p := range x.Providers {
 		for _, m := range p.Models {
-			fmt.Fprintf(e.out, "%s/%s\n", p.Provider, m.Model)
+			sayf(e.out, "%s/%s\n", p.Provider, m.Model)
 		}
 		if p.Problem != "" {
-			fmt.Fprintf(e.err, "%s: %s\n", p.Provider, p.Problem)
+			sayf(e.err, "%s: %s\n", p.Provider, p.Problem)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (e *env) answer(a *client.Answer, began time.Time) error {
 		if last = p; e.json {
 			said.WriteString(p.Message.Content)
 		} else {
-			fmt.Fprint(e.out, p.Message.Content)
+			say(e.out, lines(p.Message.Content))
 		}
 	}
 	if !last.Done {
@@ -108,7 +108,7 @@ func (e *env) answer(a *client.Answer, began time.Time) error {
 		return e.print(map[string]any{"answer": said.String(), "target": who, "route": a.Header.Get("Corral-Route"), "request_id": a.Header.Get("X-Request-Id"),
 			"tokens_in": last.Input, "tokens_out": last.Output, "ms": time.Since(began).Milliseconds()})
 	}
-	fmt.Fprintln(e.out)
-	fmt.Fprintf(e.err, "%s answered (%s), %d tokens in %v, request %s\n", who, a.Header.Get("Corral-Route"), last.Output, time.Since(began).Round(time.Millisecond), a.Header.Get("X-Request-Id"))
+	sayln(e.out)
+	sayf(e.err, "%s answered (%s), %d tokens in %v, request %s\n", who, a.Header.Get("Corral-Route"), last.Output, time.Since(began).Round(time.Millisecond), a.Header.Get("X-Request-Id"))
 	return nil
 }

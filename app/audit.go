@@ -130,7 +130,7 @@ func (e *env) auditTail() *cobra.Command {
 				return nil
 			}
 			if !e.json {
-				fmt.Fprintln(w, "NO\tTIME\tREQUEST\tWHO\tMODEL\tPROVIDER\tSTATUS\tMS\tTOKENS\tCOST\tFLAGS")
+				sayf(w, "NO\tTIME\tREQUEST\tWHO\tMODEL\tPROVIDER\tSTATUS\tMS\tTOKENS\tCOST\tFLAGS\n")
 			}
 			if follow {
 				if err := w.Flush(); err != nil {
@@ -164,11 +164,11 @@ func (e *env) auditTail() *cobra.Command {
 
 func entryLine(w io.Writer, x *record.Entry) {
 	if x.Kind != record.Call {
-		fmt.Fprintf(w, "%d\t%s\t-\t-\t-\t-\t-\t-\t-\t-\t%s %s\n", x.Seq, x.Time.Local().Format(time.DateTime), x.Kind, x.Note)
+		sayf(w, "%d\t%s\t-\t-\t-\t-\t-\t-\t-\t-\t%s %s\n", x.Seq, x.Time.Local().Format(time.DateTime), x.Kind, x.Note)
 		return
 	}
 	who := cmp.Or(x.User, x.Caller, x.App, "-")
-	fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s/%s\t%s\t%s\n", x.Seq, x.Time.Local().Format(time.DateTime), cmp.Or(x.RequestID, "-"), who,
+	sayf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s/%s\t%s\t%s\n", x.Seq, x.Time.Local().Format(time.DateTime), cmp.Or(x.RequestID, "-"), who,
 		cmp.Or(x.ModelAnswered, x.ModelAsked, "-"), cmp.Or(x.Provider, "-"), x.Status, float64(x.Duration.Microseconds())/1000,
 		count(x.Tokens.Input), count(x.Tokens.Output), money(x.Cost), strings.Join(x.Flags.Names(), ","))
 }
@@ -228,17 +228,17 @@ func (e *env) auditStatus() *cobra.Command {
 				return e.print(s)
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintf(w, "Ledger\t%s\nPublic key\t%s\nTop key\t%s\nSigning key\t%s\n", s.Origin, s.PublicKey, s.TopKey, s.SigningKey)
-			fmt.Fprintf(w, "Entries\t%d (next is #%d)\nSize\t%s entries, %s texts, %s file\n", s.Entries, s.Next, size(s.EntryBytes), size(s.ContentBytes), size(uint64(s.FileBytes)))
+			sayf(w, "Ledger\t%s\nPublic key\t%s\nTop key\t%s\nSigning key\t%s\n", s.Origin, s.PublicKey, s.TopKey, s.SigningKey)
+			sayf(w, "Entries\t%d (next is #%d)\nSize\t%s entries, %s texts, %s file\n", s.Entries, s.Next, size(s.EntryBytes), size(s.ContentBytes), size(uint64(s.FileBytes)))
 			for _, a := range s.Anchors {
 				fails := ""
 				if a.Error != "" {
 					fails = "; fails: " + a.Error
 				}
-				fmt.Fprintf(w, "Anchor\t%s, has seen %d entries%s\n", a.Name, a.Size, fails)
+				sayf(w, "Anchor\t%s, has seen %d entries%s\n", a.Name, a.Size, fails)
 			}
 			if s.Failing != "" {
-				fmt.Fprintf(w, "Failing\t%s since %s\n", s.Failing, s.FailingSince.Local().Format(time.DateTime))
+				sayf(w, "Failing\t%s since %s\n", s.Failing, s.FailingSince.Local().Format(time.DateTime))
 			}
 			return w.Flush()
 		},
@@ -327,30 +327,30 @@ func (e *env) readHeads(file string) ([][]byte, error) {
 
 func (e *env) verified(v *ledger.Verification) error {
 	for _, p := range v.Problems {
-		fmt.Fprintln(e.out, p)
+		sayln(e.out, p)
 	}
 	for _, g := range v.Gaps {
-		fmt.Fprintf(e.out, "Note: %d calls from %s to %s went by unrecorded, as noted afterwards: %s\n", g.Calls, g.From.Local().Format(time.DateTime), g.To.Local().Format(time.DateTime), g.Reason)
+		sayf(e.out, "Note: %d calls from %s to %s went by unrecorded, as noted afterwards: %s\n", g.Calls, g.From.Local().Format(time.DateTime), g.To.Local().Format(time.DateTime), g.Reason)
 	}
 	for _, l := range v.Lost {
-		fmt.Fprintf(e.out, "Note: entries #%d to #%d, which the second place has seen, were given up: %s\n", l.From, l.To-1, l.Why)
+		sayf(e.out, "Note: entries #%d to #%d, which the second place has seen, were given up: %s\n", l.From, l.To-1, l.Why)
 	}
 	for _, was := range v.Earlier {
-		fmt.Fprintf(e.out, "Note: this ledger follows %s, as the second place has seen. They are not here. Where that was neither damage (the first entry says so) nor your own doing, somebody took them away.\n", was)
+		sayf(e.out, "Note: this ledger follows %s, as the second place has seen. They are not here. Where that was neither damage (the first entry says so) nor your own doing, somebody took them away.\n", was)
 	}
 	if v.From > 0 {
-		fmt.Fprintf(e.out, "Note: entries below #%d were removed on record (audit.keep_entries, audit.max_entries).\n", v.From)
+		sayf(e.out, "Note: entries below #%d were removed on record (audit.keep_entries, audit.max_entries).\n", v.From)
 	}
 	if err := v.Err(); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.out, "The ledger is whole: entries #%d to #%d.\n", v.From, v.Size-1)
-	fmt.Fprintf(e.out, "Anchored in a second place: %s. Signed: %s. Signed heads checked: %d.\n", upTo(v, v.Anchored), upTo(v, v.Signed), v.Heads)
+	sayf(e.out, "The ledger is whole: entries #%d to #%d.\n", v.From, v.Size-1)
+	sayf(e.out, "Anchored in a second place: %s. Signed: %s. Signed heads checked: %d.\n", upTo(v, v.Anchored), upTo(v, v.Signed), v.Heads)
 	if v.Erased > 0 {
-		fmt.Fprintf(e.out, "Erased on record: %d entries.\n", v.Erased)
+		sayf(e.out, "Erased on record: %d entries.\n", v.Erased)
 	}
 	if v.Removed > 0 {
-		fmt.Fprintf(e.out, "Texts removed on record: of %d entries.\n", v.Removed)
+		sayf(e.out, "Texts removed on record: of %d entries.\n", v.Removed)
 	}
 	return nil
 }
@@ -379,10 +379,10 @@ func (e *env) verifyProof(file, key string) error {
 	if e.json {
 		return e.print(v)
 	}
-	fmt.Fprintf(e.out, "The proof holds: entry #%d is in the ledger, as of the head signed over %d entries.\n", v.Seq, v.Head.Size)
-	fmt.Fprintf(e.out, "It is of %s, status %d.\n", v.Row.Time.UTC().Format(time.RFC3339), v.Row.Status)
+	sayf(e.out, "The proof holds: entry #%d is in the ledger, as of the head signed over %d entries.\n", v.Seq, v.Head.Size)
+	sayf(e.out, "It is of %s, status %d.\n", v.Row.Time.UTC().Format(time.RFC3339), v.Row.Status)
 	if v.Entry == nil {
-		fmt.Fprintln(e.out, "What it says is sealed; `corral audit prove --reveal` makes a proof that shows it.")
+		sayln(e.out, "What it says is sealed; `corral audit prove --reveal` makes a proof that shows it.")
 		return nil
 	}
 	return e.print(v.Entry)
@@ -484,7 +484,7 @@ The entries' numbers and hashes stay, and the ledger still verifies.`,
 			if e.json {
 				return e.print(done)
 			}
-			fmt.Fprintf(e.out, "Erased %d entries; entry #%d records it.\n", done.Entries, done.Seq)
+			sayf(e.out, "Erased %d entries; entry #%d records it.\n", done.Entries, done.Seq)
 			return nil
 		},
 	})
@@ -525,12 +525,12 @@ own limits. The removal stands in the ledger, which still verifies.`,
 				return e.print(done)
 			}
 			if !done.Changed {
-				fmt.Fprintln(e.out, "Nothing was beyond the limits.")
+				sayln(e.out, "Nothing was beyond the limits.")
 				return nil
 			}
-			fmt.Fprintf(e.out, "Gone: texts of entries below #%d, entries below #%d.\n", done.ContentBelow, done.EntriesBelow)
+			sayf(e.out, "Gone: texts of entries below #%d, entries below #%d.\n", done.ContentBelow, done.EntriesBelow)
 			if s := done.Compacted; s.After < s.Before {
-				fmt.Fprintf(e.out, "The file shrank from %s to %s.\n", size(uint64(s.Before)), size(uint64(s.After)))
+				sayf(e.out, "The file shrank from %s to %s.\n", size(uint64(s.Before)), size(uint64(s.After)))
 			}
 			return nil
 		},
@@ -548,7 +548,7 @@ func (e *env) auditRotate() *cobra.Command {
 			if err := api.RotateKey(c.Context()); err != nil {
 				return err
 			}
-			fmt.Fprintln(e.out, "The top key was exchanged.")
+			sayln(e.out, "The top key was exchanged.")
 			return nil
 		},
 	}

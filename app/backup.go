@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -31,7 +30,7 @@ tells nobody anything. Keep these apart; "corral audit status" says where they a
 				return err
 			}
 			if path != "-" {
-				fmt.Fprintf(e.out, "Wrote %s.\n", path)
+				sayf(e.out, "Wrote %s.\n", path)
 			}
 			return nil
 		},
@@ -66,9 +65,9 @@ was made stays erased.`,
 			if e.json {
 				return e.print(done)
 			}
-			fmt.Fprintf(e.out, "Restored %d entries; %d anchored ones were given up.\n", done.Entries, done.GivenUp)
+			sayf(e.out, "Restored %d entries; %d anchored ones were given up.\n", done.Entries, done.GivenUp)
 			for _, k := range done.Kept {
-				fmt.Fprintln(e.out, "Kept:", k)
+				sayln(e.out, "Kept:", k)
 			}
 			return nil
 		},

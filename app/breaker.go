@@ -29,7 +29,7 @@ it should stay whatever happens, until it is unpinned or Corral is started anew.
 			if err := api.Breaker(c.Context(), admin.Breaker{Provider: provider, Model: model, Action: args[0]}); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "%s: %s.\n", args[1], args[0])
+			sayf(e.out, "%s: %s.\n", args[1], args[0])
 			return nil
 		},
 	}

@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -30,7 +29,7 @@ or app has a line for each that has spent something, those nearest to the limit 
 				return e.print(map[string]any{"budgets": budgets})
 			}
 			if len(budgets) == 0 {
-				fmt.Fprintln(e.out, "No budgets. Write some into corral.yaml: budgets: [ { per: day, usd: 5, then: local-only } ]")
+				sayln(e.out, "No budgets. Write some into corral.yaml: budgets: [ { per: day, usd: 5, then: local-only } ]")
 				return nil
 			}
 			return e.budgetTable(budgets)
@@ -41,15 +40,15 @@ or app has a line for each that has spent something, those nearest to the limit 
 func (e *env) budgetTable(budgets []budget.Balance) error {
 	unpriced, more := uint64(0), 0
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BUDGET\tWHOSE\tSPENT\tRESERVED\tLIMIT\tUSED\tTHEN\tSINCE\tBEGINS ANEW")
+	sayf(w, "BUDGET\tWHOSE\tSPENT\tRESERVED\tLIMIT\tUSED\tTHEN\tSINCE\tBEGINS ANEW\n")
 	for _, b := range budgets {
 		rule, since, resets := b.Rule(), b.From.Local().Format("2006-01-02 15:04"), b.Resets.Local().Format("2006-01-02 15:04")
 		for _, a := range b.Accounts {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.0f %%\t%s\t%s\t%s\n", rule, whose(b, a), budget.Dollars(a.Spent), budget.Dollars(a.Reserved), budget.Dollars(b.Limit), 100*a.Share, b.Then, since, resets)
+			sayf(w, "%s\t%s\t%s\t%s\t%s\t%.0f %%\t%s\t%s\t%s\n", rule, whose(b, a), budget.Dollars(a.Spent), budget.Dollars(a.Reserved), budget.Dollars(b.Limit), 100*a.Share, b.Then, since, resets)
 			unpriced = max(unpriced, a.Unpriced)
 		}
 		if len(b.Accounts) == 0 {
-			fmt.Fprintf(w, "%s\t(nobody yet)\t$0\t$0\t%s\t0 %%\t%s\t%s\t%s\n", rule, budget.Dollars(b.Limit), b.Then, since, resets)
+			sayf(w, "%s\t(nobody yet)\t$0\t$0\t%s\t0 %%\t%s\t%s\t%s\n", rule, budget.Dollars(b.Limit), b.Then, since, resets)
 		}
 		more += b.More
 	}
@@ -57,10 +56,10 @@ func (e *env) budgetTable(budgets []budget.Balance) error {
 		return err
 	}
 	if more > 0 {
-		fmt.Fprintf(e.out, "\n%d more accounts have spent less.\n", more)
+		sayf(e.out, "\n%d more accounts have spent less.\n", more)
 	}
 	if unpriced > 0 {
-		fmt.Fprintf(e.out, "\nThe cost of %d calls is not known and in no budget: their models have no price (give one under prices.models in corral.yaml), or their targets told no count that makes sense.\n", unpriced)
+		sayf(e.out, "\nThe cost of %d calls is not known and in no budget: their models have no price (give one under prices.models in corral.yaml), or their targets told no count that makes sense.\n", unpriced)
 	}
 	return nil
 }

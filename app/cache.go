@@ -112,9 +112,9 @@ func (e *env) tellAlike(a alike, threshold float64) {
 	default:
 		limit += ": the words agree"
 	}
-	fmt.Fprintf(e.out, "%s\nSimilarity: %.4f (%s)\n", said, a.Similarity, limit)
+	sayf(e.out, "%s\nSimilarity: %.4f (%s)\n", said, a.Similarity, limit)
 	if a.Veto != "" {
-		fmt.Fprintf(e.out, "Veto:       %s\n", a.Veto)
+		sayf(e.out, "Veto:       %s\n", a.Veto)
 	}
 }
 

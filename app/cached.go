@@ -53,22 +53,22 @@ func (e *env) cacheStats() *cobra.Command {
 
 func (e *env) tellCache(r *cacheReport) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "In memory:\t%d answers, %s of %s\n", r.Entries, size(r.Bytes), size(uint64(r.MaxBytes)))
+	sayf(w, "In memory:\t%d answers, %s of %s\n", r.Entries, size(r.Bytes), size(uint64(r.MaxBytes)))
 	switch f := r.File; {
 	case f == nil:
-		fmt.Fprintln(w, "On disk:\tnone are kept there")
+		sayf(w, "On disk:\tnone are kept there\n")
 	case f.Off != "":
-		fmt.Fprintf(w, "On disk:\tout of use: %s\n", f.Off)
+		sayf(w, "On disk:\tout of use: %s\n", f.Off)
 	default:
-		fmt.Fprintf(w, "On disk:\t%d answers, %s\n", f.Entries, size(uint64(f.FileBytes)))
+		sayf(w, "On disk:\t%d answers, %s\n", f.Entries, size(uint64(f.FileBytes)))
 	}
 	if r.Questions > 0 {
-		fmt.Fprintf(w, "Questions:\t%d can be found by one alike\n", r.Questions)
+		sayf(w, "Questions:\t%d can be found by one alike\n", r.Questions)
 	}
-	fmt.Fprintf(w, "Hits:\t%d of %d lookups (%.0f %%) since the start: %d from memory, %d from disk, %d shared with a call under way, %d to a question alike\n",
+	sayf(w, "Hits:\t%d of %d lookups (%.0f %%) since the start: %d from memory, %d from disk, %d shared with a call under way, %d to a question alike\n",
 		r.Memory+r.Disk+r.Flight+r.Similar, r.Lookups, 100*r.HitRate, r.Memory, r.Disk, r.Flight, r.Similar)
-	fmt.Fprintf(w, "Saved:\t%d tokens, %s, %s since the start\n", r.SavedTokens, (time.Duration(r.SavedSeconds * float64(time.Second))).Round(time.Millisecond), money(record.Nano(r.SavedNano)))
-	fmt.Fprintf(w, "30 days:\t%d of %d calls answered from the cache; %d tokens and %s saved, by the ledger\n", r.Month.CacheHits, r.Month.Calls, r.Month.HitTokens, money(record.Nano(r.Month.HitSaved)))
+	sayf(w, "Saved:\t%d tokens, %s, %s since the start\n", r.SavedTokens, (time.Duration(r.SavedSeconds * float64(time.Second))).Round(time.Millisecond), money(record.Nano(r.SavedNano)))
+	sayf(w, "30 days:\t%d of %d calls answered from the cache; %d tokens and %s saved, by the ledger\n", r.Month.CacheHits, r.Month.Calls, r.Month.HitTokens, money(record.Nano(r.Month.HitSaved)))
 	return w.Flush()
 }
 
@@ -118,20 +118,20 @@ func (e *env) cacheList() *cobra.Command {
 				return e.print(map[string]any{"items": items, "all": all})
 			}
 			if len(items) == 0 {
-				fmt.Fprintln(e.out, "Nothing is kept.")
+				sayln(e.out, "Nothing is kept.")
 				return nil
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tMODEL\tENDPOINT\tKEY\tSTORED\tEXPIRES\tSIZE\tTOKENS\tTOOK\tWHERE")
+			sayf(w, "ID\tMODEL\tENDPOINT\tKEY\tSTORED\tEXPIRES\tSIZE\tTOKENS\tTOOK\tWHERE\n")
 			for _, it := range items {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f ms\t%s\n", it.ID[:12], it.Asked, it.Endpoint, cmp.Or(it.Caller, "-"), it.Stored.Local().Format("2006-01-02 15:04:05"),
+				sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f ms\t%s\n", it.ID[:12], it.Asked, it.Endpoint, cmp.Or(it.Caller, "-"), it.Stored.Local().Format("2006-01-02 15:04:05"),
 					"in "+time.Until(it.Expires).Round(time.Second).String(), size(uint64(it.Bytes)), it.Tokens, it.TookMS, it.Tier)
 			}
 			if err := w.Flush(); err != nil {
 				return err
 			}
 			if all > len(items) {
-				fmt.Fprintf(e.out, "\n%d of %d; --limit shows more.\n", len(items), all)
+				sayf(e.out, "\n%d of %d; --limit shows more.\n", len(items), all)
 			}
 			return nil
 		},
@@ -161,12 +161,12 @@ func (e *env) cacheShow() *cobra.Command {
 			if e.json {
 				return e.print(it)
 			}
-			fmt.Fprintf(e.out, "Id:       %s\nAsked:    %s at %s\nAnswered: %s at %s, in %.0f ms, %d tokens\nStored:   %s\nExpires:  %s\n", it.ID, it.Asked, it.Endpoint, it.Model, it.Provider, it.TookMS, it.Tokens,
+			sayf(e.out, "Id:       %s\nAsked:    %s at %s\nAnswered: %s at %s, in %.0f ms, %d tokens\nStored:   %s\nExpires:  %s\n", it.ID, it.Asked, it.Endpoint, it.Model, it.Provider, it.TookMS, it.Tokens,
 				it.Stored.Local().Format(time.DateTime), it.Expires.Local().Format(time.DateTime))
 			if it.Question != "" {
-				fmt.Fprintf(e.out, "Question: %s\n", it.Question)
+				sayf(e.out, "Question: %s\n", lines(it.Question))
 			}
-			fmt.Fprintf(e.out, "\n%s\n", it.Answer)
+			sayf(e.out, "\n%s\n", lines(it.Answer))
 			return nil
 		},
 	})
@@ -194,7 +194,7 @@ func (e *env) cacheClear() *cobra.Command {
 			if e.json {
 				return e.print(map[string]int{"removed": removed})
 			}
-			fmt.Fprintf(e.out, "%d kept answers removed.\n", removed)
+			sayf(e.out, "%d kept answers removed.\n", removed)
 			return nil
 		},
 	})

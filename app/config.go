@@ -49,13 +49,13 @@ func (e *env) configCommand() *cobra.Command {
 				return err
 			}
 			for _, w := range warnings {
-				fmt.Fprintln(e.out, w)
+				sayln(e.out, lines(w.Error()))
 			}
 			if _, err := os.Stat(source.Path); errors.Is(err, fs.ErrNotExist) {
-				fmt.Fprintf(e.out, "There is no %s; the defaults are in force.\n", source.Path)
+				sayf(e.out, "There is no %s; the defaults are in force.\n", source.Path)
 				return nil
 			}
-			fmt.Fprintf(e.out, "%s is valid.\n", source.Path)
+			sayf(e.out, "%s is valid.\n", source.Path)
 			return nil
 		},
 	})
@@ -99,7 +99,7 @@ func (e *env) configCommand() *cobra.Command {
 			if err = errors.Join(err, f.Close()); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "Wrote %s. Every line in it is optional; `corral config check` says whether it is valid.\n", path)
+			sayf(e.out, "Wrote %s. Every line in it is optional; `corral config check` says whether it is valid.\n", path)
 			return nil
 		},
 	}

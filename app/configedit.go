@@ -81,7 +81,7 @@ func (e *env) configDiff() *cobra.Command {
 			}
 			a, _ := config.Shown(was)
 			b, _ := config.Shown(next)
-			fmt.Fprint(e.out, config.Diff(filepath.Base(source.Path), a, b))
+			say(e.out, lines(config.Diff(filepath.Base(source.Path), a, b)))
 			_, _, err = config.Parse(args[0], next)
 			return err
 		},
@@ -124,7 +124,7 @@ written only when it is valid; else the copy stays, and where it is is said.`,
 				return err
 			}
 			if string(next) == begin && was != nil {
-				fmt.Fprintln(e.out, "Nothing was changed.")
+				sayln(e.out, "Nothing was changed.")
 				return os.RemoveAll(dir)
 			}
 			if err := e.writeConfig(c.Context(), source, was, next); err != nil {
@@ -149,7 +149,7 @@ func (e *env) editConfig(ctx context.Context, dry bool, edit config.Edit) error 
 	if dry {
 		a, _ := config.Shown(was)
 		b, _ := config.Shown(next)
-		fmt.Fprint(e.out, config.Diff(filepath.Base(source.Path), a, b))
+		say(e.out, lines(config.Diff(filepath.Base(source.Path), a, b)))
 		_, _, err := source.Check(next)
 		return err
 	}
@@ -166,26 +166,26 @@ func (e *env) writeConfig(ctx context.Context, source config.Source, was, next [
 		if err := source.Write(revision, next); err != nil {
 			return err
 		}
-		fmt.Fprint(e.out, diff)
-		fmt.Fprintf(e.out, "Wrote %s.\n", source.Path)
+		say(e.out, lines(diff))
+		sayf(e.out, "Wrote %s.\n", source.Path)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(e.out, diff)
+	say(e.out, lines(diff))
 	switch later := done.NeedsRestart; {
 	case len(later) == 1:
-		fmt.Fprintf(e.out, "Wrote %s; %s waits for a restart of Corral, the rest is in force.\n", source.Path, later[0])
+		sayf(e.out, "Wrote %s; %s waits for a restart of Corral, the rest is in force.\n", source.Path, later[0])
 	case len(later) > 1:
-		fmt.Fprintf(e.out, "Wrote %s; %s wait for a restart of Corral, the rest is in force.\n", source.Path, strings.Join(later, ", "))
+		sayf(e.out, "Wrote %s; %s wait for a restart of Corral, the rest is in force.\n", source.Path, strings.Join(later, ", "))
 	case len(done.Held) > 0:
-		fmt.Fprintf(e.out, "Wrote %s.\n", source.Path)
+		sayf(e.out, "Wrote %s.\n", source.Path)
 	default:
-		fmt.Fprintf(e.out, "Wrote %s, and it is in force.\n", source.Path)
+		sayf(e.out, "Wrote %s, and it is in force.\n", source.Path)
 	}
 	for _, h := range done.Held {
-		fmt.Fprintln(e.out, h)
+		sayln(e.out, h)
 	}
 	return nil
 }

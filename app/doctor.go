@@ -103,9 +103,13 @@ func plural(n uint64, one, many string) string {
 
 func (d *doctor) show() {
 	for _, f := range d.found {
-		fmt.Fprintf(d.e.out, "%-8s %-20s %s\n", f.State, f.Name, f.Text)
+		var text any = f.Text
+		if f.Name == "config" { // has a line for each thing that is wrong
+			text = lines(f.Text)
+		}
+		sayf(d.e.out, "%-8s %-20s %s\n", f.State, f.Name, text)
 		if f.Mend != "" {
-			fmt.Fprintf(d.e.out, "%-8s %-20s -> %s\n", "", "", f.Mend)
+			sayf(d.e.out, "%-8s %-20s -> %s\n", "", "", f.Mend)
 		}
 	}
 }

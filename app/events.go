@@ -36,7 +36,7 @@ longer be told is marked as a gap.`,
 				return err
 			}
 			o.Broken = func(err error) {
-				fmt.Fprintf(e.err, "The feed has ended (%v); waiting for Corral to come back.\n", err)
+				sayf(e.err, "The feed has ended (%v); waiting for Corral to come back.\n", err)
 			}
 			for x, err := range api.Events(c.Context(), o) {
 				if err != nil {
@@ -45,7 +45,7 @@ longer be told is marked as a gap.`,
 				if e.json {
 					err = json.NewEncoder(e.out).Encode(x)
 				} else {
-					_, err = fmt.Fprintf(e.out, "%s  %-9s  %s\n", x.Time.Local().Format(time.TimeOnly), x.Event.Type(), eventWords(x.Event))
+					_, err = sayf(e.out, "%s  %-9s  %s\n", x.Time.Local().Format(time.TimeOnly), x.Event.Type(), eventWords(x.Event))
 				}
 				if number--; err != nil || number == 0 {
 					return err
@@ -95,7 +95,7 @@ func eventWords(e event.Event) string {
 	case event.Config:
 		switch {
 		case !e.InForce:
-			return "not in force: " + e.Why
+			return "not in force: " + inOneLine(e.Why)
 		case len(e.NeedsRestart) > 0:
 			return fmt.Sprintf("in force: %s; waits for a restart: %s", strings.Join(e.Changed, ", "), strings.Join(e.NeedsRestart, ", "))
 		}

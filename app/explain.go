@@ -40,21 +40,21 @@ decide about calls; nothing is sent to a model.`,
 			if e.json {
 				return e.print(x)
 			}
-			fmt.Fprintln(e.out, x.Text)
+			sayln(e.out, x.Text)
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			for i, k := range x.Candidates {
-				fmt.Fprintf(w, "%d\t%s/%s\t%s\t%s\n", i+1, k.Provider, k.Model, k.Taken, k.Why)
+				sayf(w, "%d\t%s/%s\t%s\t%s\n", i+1, k.Provider, k.Model, k.Taken, k.Why)
 			}
 			for _, last := range x.LastResort {
-				fmt.Fprintf(w, "\tlast resort\t\t%s\n", last)
+				sayf(w, "\tlast resort\t\t%s\n", last)
 			}
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintln(e.out, "Cache:", x.Cache)
+			sayln(e.out, "Cache:", x.Cache)
 			for _, line := range []string{x.Budget, x.Pressure} {
 				if line != "" {
-					fmt.Fprintln(e.out, "Also:", line)
+					sayln(e.out, "Also:", line)
 				}
 			}
 			return nil
@@ -102,7 +102,7 @@ fallback act as they would. It ends by itself, and with Corral.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "%s fails (%s) until %s.\n", args[0], o.Kind, o.Until.Local().Format(time.TimeOnly))
+			sayf(e.out, "%s fails (%s) until %s.\n", args[0], o.Kind, o.Until.Local().Format(time.TimeOnly))
 			return nil
 		},
 	}
@@ -119,7 +119,7 @@ fallback act as they would. It ends by itself, and with Corral.`,
 			if err := api.EndOutage(c.Context(), provider, model); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "The outage of %s is over.\n", args[0])
+			sayf(e.out, "The outage of %s is over.\n", args[0])
 			return nil
 		},
 	}
@@ -138,10 +138,10 @@ fallback act as they would. It ends by itself, and with Corral.`,
 				return e.print(all)
 			}
 			if len(all) == 0 {
-				fmt.Fprintln(e.out, "No target is made to fail.")
+				sayln(e.out, "No target is made to fail.")
 			}
 			for _, o := range all {
-				fmt.Fprintf(e.out, "%s  %s  until %s\n", strings.TrimSuffix(o.Provider+"/"+o.Model, "/"), o.Kind, o.Until.Local().Format(time.TimeOnly))
+				sayf(e.out, "%s  %s  until %s\n", strings.TrimSuffix(o.Provider+"/"+o.Model, "/"), o.Kind, o.Until.Local().Format(time.TimeOnly))
 			}
 			return nil
 		},
@@ -179,7 +179,7 @@ func (e *env) providers() *cobra.Command {
 			if t.Auth == "ok" {
 				said += ", takes its key"
 			}
-			fmt.Fprintf(e.out, "%s and has %s.\n", said, plural(uint64(len(t.Models)), "model", "models"))
+			sayf(e.out, "%s and has %s.\n", said, plural(uint64(len(t.Models)), "model", "models"))
 			return nil
 		},
 	})

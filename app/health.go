@@ -40,7 +40,7 @@ Ends with 1 if a condition is critical.`,
 				err = e.print(h)
 			} else {
 				if h.Pressure != "" {
-					fmt.Fprintf(e.out, "Under pressure (%s): %s.\n\n", h.Pressure, strings.Join(h.Actions, ", "))
+					sayf(e.out, "Under pressure (%s): %s.\n\n", h.Pressure, strings.Join(h.Actions, ", "))
 				}
 				err = showConditions(e.out, h.Conditions)
 			}
@@ -57,22 +57,25 @@ func showConditions(out io.Writer, list []health.Condition) error {
 	list = slices.Clone(list)
 	slices.SortStableFunc(list, func(a, b health.Condition) int { return cmp.Compare(b.Severity, a.Severity) })
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SEVERITY\tCONDITION\tSINCE\tHOW IT IS")
+	sayf(w, "SEVERITY\tCONDITION\tSINCE\tHOW IT IS\n")
 	for _, c := range list {
 		if c.Absent == "" {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Severity, c.Name(), since(c.Since), c.Text)
+			sayf(w, "%s\t%s\t%s\t%s\n", c.Severity, c.Name(), since(c.Since), inOneLine(c.Text))
 			if c.Do != "" && c.Severity > health.OK {
-				fmt.Fprintf(w, "\t\t\t-> %s\n", c.Do)
+				sayf(w, "\t\t\t-> %s\n", c.Do)
 			}
 		}
 	}
 	for _, c := range list {
 		if c.Absent != "" {
-			fmt.Fprintf(w, "-\t%s\t\t%s\n", c.Name(), c.Absent)
+			sayf(w, "-\t%s\t\t%s\n", c.Name(), c.Absent)
 		}
 	}
 	return w.Flush()
 }
+
+// inOneLine is a text that has a line for each thing that is wrong, where a row must be one.
+func inOneLine(text string) string { return strings.ReplaceAll(text, "\n", "; ") }
 
 // since is a time of today as such, and any other with its date.
 func since(t time.Time) string {

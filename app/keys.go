@@ -2,7 +2,6 @@ package app
 
 import (
 	"errors"
-	"fmt"
 	"text/tabwriter"
 	"time"
 
@@ -32,8 +31,8 @@ func (e *env) keys() *cobra.Command {
 			if e.json {
 				return e.print(k)
 			}
-			fmt.Fprintln(e.out, k.Secret)
-			fmt.Fprintf(e.err, "This is the only time it is shown. Apps send it as Authorization: Bearer, or x-api-key.\n")
+			sayln(e.out, k.Secret)
+			sayf(e.err, "This is the only time it is shown. Apps send it as Authorization: Bearer, or x-api-key.\n")
 			return nil
 		},
 	})
@@ -53,11 +52,11 @@ func (e *env) keys() *cobra.Command {
 				return e.print(ks)
 			}
 			if len(ks) == 0 {
-				fmt.Fprintln(e.out, "No keys yet. Make one with `corral keys create NAME`.")
+				sayln(e.out, "No keys yet. Make one with `corral keys create NAME`.")
 				return nil
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tNAME\tENDS IN\tCREATED\tLAST USED\tEXPIRES\tSTATE")
+			sayf(w, "ID\tNAME\tENDS IN\tCREATED\tLAST USED\tEXPIRES\tSTATE\n")
 			for _, k := range ks {
 				state := "valid"
 				switch {
@@ -66,7 +65,7 @@ func (e *env) keys() *cobra.Command {
 				case !k.Valid(time.Now()):
 					state = "expired"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, day(k.Created), day(k.LastUsed), day(k.Expires), state)
+				sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Hint, day(k.Created), day(k.LastUsed), day(k.Expires), state)
 			}
 			return w.Flush()
 		},
@@ -82,7 +81,7 @@ func (e *env) keys() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "Revoked %s (%s).\n", k.Name, k.ID)
+			sayf(e.out, "Revoked %s (%s).\n", k.Name, k.ID)
 			return nil
 		},
 	}

@@ -71,7 +71,7 @@ func (l *logFile) Write(p []byte) (int, error) {
 	}
 	if !l.failing {
 		l.failing = true
-		fmt.Fprintf(l.instead, "corral: the log cannot be written, and goes here: %v\n", err)
+		sayf(l.instead, "corral: the log cannot be written, and goes here: %v\n", err)
 	}
 	return l.instead.Write(p)
 }
@@ -86,7 +86,7 @@ func (l *logFile) room(n int64) error {
 	}
 	err := errors.Join(l.close(), l.shift())
 	if err != nil && !l.stuck {
-		fmt.Fprintf(l.instead, "corral: no new file of the log can be begun, and it grows on: %v\n", err)
+		sayf(l.instead, "corral: no new file of the log can be begun, and it grows on: %v\n", err)
 	}
 	l.stuck = err != nil
 	return l.open()

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 
@@ -36,11 +35,11 @@ A server without a desktop has systemd start it: see docs/operations.md.`,
 			case e.json:
 				return e.print(a)
 			case a.Problem != "":
-				fmt.Fprintln(e.out, "Corral cannot start at login here:", a.Problem)
+				sayln(e.out, "Corral cannot start at login here:", a.Problem)
 			case a.Enabled:
-				fmt.Fprintln(e.out, "Corral starts when you log in.")
+				sayln(e.out, "Corral starts when you log in.")
 			default:
-				fmt.Fprintln(e.out, "Corral does not start when you log in; `corral autostart on` changes that.")
+				sayln(e.out, "Corral does not start when you log in; `corral autostart on` changes that.")
 			}
 			return nil
 		},

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"corral/daemon/admin"
@@ -33,7 +31,7 @@ the way to set it for good.`,
 			if e.json {
 				return e.print(l)
 			}
-			fmt.Fprintf(e.out, "%s (the config says %s)\n", l.Level, l.Config)
+			sayf(e.out, "%s (the config says %s)\n", l.Level, l.Config)
 			return nil
 		},
 	}))

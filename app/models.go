@@ -55,19 +55,19 @@ func (e *env) modelsList() *cobra.Command {
 			e.tellModels(l.Models)
 			for _, s := range l.Servers {
 				if s.Problem != "" {
-					fmt.Fprintln(e.err, s.Problem)
+					sayln(e.err, s.Problem)
 				}
 			}
 			if len(l.Models) == 0 {
-				fmt.Fprintln(e.out, "There is no model on this device. `corral models pull llama3.2:1b` gets a small one.")
+				sayln(e.out, "There is no model on this device. `corral models pull llama3.2:1b` gets a small one.")
 				return nil
 			}
 			if l.Memory != nil {
-				free := fmt.Sprintf("\n%s of %s of memory are free", library.Size(l.Memory.Free), library.Size(l.Memory.Total))
+				free := fmt.Sprintf("%s of %s of memory are free", library.Size(l.Memory.Free), library.Size(l.Memory.Total))
 				if l.VRAM != nil {
 					free += fmt.Sprintf(", %s of %s on the graphics cards", library.Size(l.VRAM.Free), library.Size(l.VRAM.Total))
 				}
-				fmt.Fprintln(e.out, free+".")
+				sayf(e.out, "\n%s.\n", free)
 			}
 			return nil
 		},
@@ -97,7 +97,7 @@ func (e *env) modelsLoaded() *cobra.Command {
 				return e.print(loaded)
 			}
 			if len(loaded) == 0 {
-				fmt.Fprintln(e.out, "No model is in memory. The next call loads the one that it asks for; `corral models load NAME` does it now.")
+				sayln(e.out, "No model is in memory. The next call loads the one that it asks for; `corral models load NAME` does it now.")
 				return nil
 			}
 			e.tellModels(loaded)
@@ -114,7 +114,7 @@ func (e *env) tellModels(list []library.Model) {
 		return
 	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tPROVIDER\tSIZE\tPARAMETERS\tQUANTIZATION\tCONTEXT\tIN MEMORY\tNEEDS")
+	sayf(w, "NAME\tPROVIDER\tSIZE\tPARAMETERS\tQUANTIZATION\tCONTEXT\tIN MEMORY\tNEEDS\n")
 	for _, m := range list {
 		size, context, needs := "-", "-", "-"
 		if m.Bytes > 0 {
@@ -127,7 +127,7 @@ func (e *env) tellModels(list []library.Model) {
 		if word := words[m.Fit.Verdict]; word != "" {
 			needs = library.Size(m.Fit.Needs) + ", " + word
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Provider, size, told(m.Parameters), told(m.Quantization), context, inMemory(m), needs)
+		sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", m.Name, m.Provider, size, told(m.Parameters), told(m.Quantization), context, inMemory(m), needs)
 	}
 	w.Flush()
 }
@@ -167,7 +167,7 @@ func (e *env) modelsShow() *cobra.Command {
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			line := func(name, value string) {
 				if value != "" {
-					fmt.Fprintf(w, "%s:\t%s\n", name, value)
+					sayf(w, "%s:\t%s\n", name, value)
 				}
 			}
 			tokens := func(n int) string {
@@ -223,11 +223,11 @@ Ctrl-C cancels it, if it was begun here. What there is of it so far is kept: pul
 				return e.print(p)
 			}
 			if detach {
-				fmt.Fprintf(e.out, "%s is on its way; `corral models pulls` shows how far it is.\n", p.Model)
+				sayf(e.out, "%s is on its way; `corral models pulls` shows how far it is.\n", p.Model)
 				return nil
 			}
 			if joined {
-				fmt.Fprintf(e.err, "%s is on its way already.\n", p.Model)
+				sayf(e.err, "%s is on its way already.\n", p.Model)
 			}
 			p, err = e.followPull(c.Context(), api, p, !joined)
 			switch {
@@ -236,7 +236,7 @@ Ctrl-C cancels it, if it was begun here. What there is of it so far is kept: pul
 			case e.json:
 				return e.print(p)
 			}
-			fmt.Fprintf(e.out, "%s is there (%s, %s).\n", p.Model, library.Size(p.Total), took(p).Round(100*time.Millisecond))
+			sayf(e.out, "%s is there (%s, %s).\n", p.Model, library.Size(p.Total), took(p).Round(100*time.Millisecond))
 			return nil
 		},
 	}
@@ -384,7 +384,7 @@ func (l *pullLine) show(p library.Pull) {
 			text = string(r[:l.width-1])
 		}
 		if text != l.written {
-			fmt.Fprintf(l.e.err, "\r%s\033[K", text)
+			sayf(l.e.err, "\r%s\033[K", text)
 			l.written = text
 		}
 		return
@@ -394,14 +394,14 @@ func (l *pullLine) show(p library.Pull) {
 		tenth = p.Done * 10 / p.Total
 	}
 	if p.Step != l.step || tenth > l.tenth {
-		fmt.Fprintf(l.e.err, "%s: %s\n", l.model, strings.TrimSpace(text))
+		sayf(l.e.err, "%s: %s\n", l.model, strings.TrimSpace(text))
 		l.step, l.tenth = p.Step, tenth
 	}
 }
 
 func (l *pullLine) end() {
 	if l.tty && l.written != "" {
-		fmt.Fprint(l.e.err, "\r\033[K")
+		sayf(l.e.err, "\r\033[K")
 	}
 }
 
@@ -422,17 +422,17 @@ func (e *env) modelsPulls() *cobra.Command {
 				return e.print(list)
 			}
 			if len(list) == 0 {
-				fmt.Fprintln(e.out, "No model is on its way. `corral models pull NAME` gets one.")
+				sayln(e.out, "No model is on its way. `corral models pull NAME` gets one.")
 				return nil
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tMODEL\tSTATE\tDONE\tOF\tSPEED\tWHY")
+			sayf(w, "ID\tMODEL\tSTATE\tDONE\tOF\tSPEED\tWHY\n")
 			for _, p := range list {
 				speed := "-"
 				if p.Speed > 0 {
 					speed = library.Size(p.Speed) + "/s"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.Model, p.State, library.Size(p.Done), library.Size(p.Total), speed, told(p.Why))
+				sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", p.ID, p.Model, p.State, library.Size(p.Done), library.Size(p.Total), speed, told(p.Why))
 			}
 			return w.Flush()
 		},
@@ -453,9 +453,9 @@ func (e *env) modelsCancel() *cobra.Command {
 				return err
 			}
 			if p.Over() {
-				fmt.Fprintf(e.out, "The pull of %s is off the list.\n", p.Model)
+				sayf(e.out, "The pull of %s is off the list.\n", p.Model)
 			} else {
-				fmt.Fprintf(e.out, "The pull of %s ends; pulled again, it goes on where it stopped.\n", p.Model)
+				sayf(e.out, "The pull of %s ends; pulled again, it goes on where it stopped.\n", p.Model)
 			}
 			return nil
 		},
@@ -482,7 +482,7 @@ calls for it would fail.`,
 			if e.json {
 				return e.print(m)
 			}
-			fmt.Fprintf(e.out, "%s is removed; %s are free again, but for what other models share.\n", m.Name, library.Size(m.Bytes))
+			sayf(e.out, "%s is removed; %s are free again, but for what other models share.\n", m.Name, library.Size(m.Bytes))
 			return nil
 		},
 	}), &provider)
@@ -507,7 +507,7 @@ func (e *env) modelsLoad() *cobra.Command {
 			if e.json {
 				return e.print(m)
 			}
-			fmt.Fprintf(e.out, "%s is in memory (%s).\n", m.Name, inMemory(m))
+			sayf(e.out, "%s is in memory (%s).\n", m.Name, inMemory(m))
 			return nil
 		},
 	}), &provider)
@@ -533,10 +533,10 @@ func (e *env) modelsUnload() *cobra.Command {
 				return e.print(m)
 			}
 			if m.Loaded != nil {
-				fmt.Fprintf(e.out, "%s is let go once the calls for it are over.\n", m.Name)
+				sayf(e.out, "%s is let go once the calls for it are over.\n", m.Name)
 				return nil
 			}
-			fmt.Fprintf(e.out, "%s is no longer in memory.\n", m.Name)
+			sayf(e.out, "%s is no longer in memory.\n", m.Name)
 			return nil
 		},
 	}), &provider)

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 )
 
@@ -33,9 +31,9 @@ func (e *env) setPause(c *cobra.Command, on bool) error {
 		return err
 	}
 	if on {
-		fmt.Fprintln(e.out, "Paused: new calls are answered 503. `corral resume` lets them in again; so does a restart.")
+		sayln(e.out, "Paused: new calls are answered 503. `corral resume` lets them in again; so does a restart.")
 	} else {
-		fmt.Fprintln(e.out, "New calls come in.")
+		sayln(e.out, "New calls come in.")
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"os"
 	"time"
 
@@ -31,11 +30,11 @@ func (b *bar) show(done, total uint64) {
 	if total > 0 {
 		percent = 100 * float64(done) / float64(total)
 	}
-	fmt.Fprintf(b.e.err, "\r%s: %d of %d (%.0f %%), %s ", b.what, done, total, percent, time.Since(b.begun).Round(100*time.Millisecond))
+	sayf(b.e.err, "\r%s: %d of %d (%.0f %%), %s ", b.what, done, total, percent, time.Since(b.begun).Round(100*time.Millisecond))
 }
 
 func (b *bar) end() {
 	if b.on && !b.last.IsZero() {
-		fmt.Fprint(b.e.err, "\r\033[K")
+		sayf(b.e.err, "\r\033[K")
 	}
 }

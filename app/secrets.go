@@ -55,7 +55,7 @@ A service may be given them as systemd credentials instead: corral-key-openai.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "Kept in the %s. Name it in corral.yaml as key: keyring:%s\n", kept.Where, kept.Name)
+			sayf(e.out, "Kept in the %s. Name it in corral.yaml as key: keyring:%s\n", kept.Where, kept.Name)
 			e.renewKeys(c.Context())
 			return nil
 		},
@@ -75,13 +75,13 @@ A service may be given them as systemd credentials instead: corral-key-openai.`,
 				return e.print(kept)
 			}
 			if len(kept) == 0 {
-				fmt.Fprintln(e.out, "No keys are kept. Keep one with `corral secrets set NAME`.")
+				sayln(e.out, "No keys are kept. Keep one with `corral secrets set NAME`.")
 				return nil
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "NAME\tKEPT IN")
+			sayf(w, "NAME\tKEPT IN\n")
 			for _, k := range kept {
-				fmt.Fprintf(w, "%s\t%s\n", k.Name, k.Where)
+				sayf(w, "%s\t%s\n", k.Name, k.Where)
 			}
 			return w.Flush()
 		},
@@ -96,7 +96,7 @@ A service may be given them as systemd credentials instead: corral-key-openai.`,
 			if err := store.Remove(args[0]); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			fmt.Fprintf(e.out, "Forgot %s.\n", args[0])
+			sayf(e.out, "Forgot %s.\n", args[0])
 			e.renewKeys(c.Context())
 			return nil
 		},
@@ -112,7 +112,7 @@ func (e *env) renewKeys(ctx context.Context) {
 		err = api.Reload(ctx)
 	}
 	if err != nil && !errors.Is(err, client.ErrNotRunning) {
-		fmt.Fprintln(e.err, "A running Corral goes on with the old key until its config can be read again:", err)
+		sayln(e.err, "A running Corral goes on with the old key until its config can be read again:", lines(err.Error()))
 	}
 }
 
@@ -122,9 +122,9 @@ const maxKey = 16 << 10
 // readKey reads one line, without showing it on a terminal.
 func (e *env) readKey(prompt string) (string, error) {
 	if f, ok := e.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprint(e.err, prompt)
+		say(e.err, prompt)
 		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(e.err)
+		sayln(e.err)
 		return string(b), err
 	}
 	line, err := bufio.NewReader(io.LimitReader(e.in, maxKey)).ReadString('\n')

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -57,7 +56,7 @@ valid changes nothing.`,
 					return err
 				}
 				defer f.Close()
-				fmt.Fprintln(e.err, "The log goes to", t.File)
+				sayln(e.err, "The log goes to", t.File)
 				to = f
 			}
 			out := newBufferedLog(to)

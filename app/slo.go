@@ -41,14 +41,14 @@ callers who left, limits and budgets count against neither.`,
 
 func (e *env) sloTable(r *slo.Report) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	fmt.Fprint(w, "LAST")
+	say(w, "LAST")
 	for _, x := range r.Windows {
-		fmt.Fprint(w, "\t", x.Window)
+		sayf(w, "\t%s", x.Window)
 	}
 	line := func(name string, of func(x *slo.Window) string) {
-		fmt.Fprint(w, "\n", name)
+		sayf(w, "\n%s", name)
 		for i := range r.Windows {
-			fmt.Fprint(w, "\t", of(&r.Windows[i]))
+			sayf(w, "\t%s", of(&r.Windows[i]))
 		}
 	}
 	line("calls", func(x *slo.Window) string { return fmt.Sprint(x.Served + x.Faulty + x.Unanswered) })
@@ -67,13 +67,13 @@ func (e *env) sloTable(r *slo.Report) error {
 	line("downtime", func(x *slo.Window) string { return seconds(&x.Downtime) })
 	line("time to recovery", func(x *slo.Window) string { return seconds(x.MTTR) })
 	line("saved", func(x *slo.Window) string { return money(record.Nano(x.Saved)) })
-	fmt.Fprintln(w)
+	sayln(w)
 	if err := w.Flush(); err != nil {
 		return err
 	}
 
-	fmt.Fprintln(e.out)
-	fmt.Fprintln(w, "OBJECTIVE\tLAST\tTARGET\tIS\tMET\tBAD\tALLOWED\tBUDGET LEFT\tBURN RATE")
+	sayln(e.out)
+	sayf(w, "OBJECTIVE\tLAST\tTARGET\tIS\tMET\tBAD\tALLOWED\tBUDGET LEFT\tBURN RATE\n")
 	for _, x := range r.Windows {
 		for _, o := range x.Objectives {
 			target, is := percent(&o.Target), percent(o.Actual)
@@ -87,7 +87,7 @@ func (e *env) sloTable(r *slo.Report) error {
 			if o.Actual == nil {
 				met = "-"
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.0f %%\t%.3g\n", o.Name, x.Window, target, is, met, o.Bad, o.Allowed, 100*o.Left, o.Burn)
+			sayf(w, "%s\t%s\t%s\t%s\t%s\t%.3g\t%.3g\t%.0f %%\t%.3g\n", o.Name, x.Window, target, is, met, o.Bad, o.Allowed, 100*o.Left, o.Burn)
 		}
 	}
 	if err := w.Flush(); err != nil {
@@ -95,16 +95,16 @@ func (e *env) sloTable(r *slo.Report) error {
 	}
 	for _, b := range r.Burns {
 		if b.Burning {
-			fmt.Fprintf(e.out, "\nThe error budget of %s is used too fast (%s): burn rate %.3g over %s and %.3g over %s; the threshold is %g.\n", b.Objective, b.Speed, b.LongRate, b.Long, b.ShortRate, b.Short, b.Threshold)
+			sayf(e.out, "\nThe error budget of %s is used too fast (%s): burn rate %.3g over %s and %.3g over %s; the threshold is %g.\n", b.Objective, b.Speed, b.LongRate, b.Long, b.ShortRate, b.Short, b.Threshold)
 		}
 	}
 	if len(r.Windows) > 0 && len(r.Windows[0].Objectives) == 0 {
-		fmt.Fprintln(e.out, "\nNothing is promised. Write into corral.yaml: slo: { availability: 99.9%, latency_p95: 500ms, error_rate: 0.1% }")
+		sayf(e.out, "\nNothing is promised. Write into corral.yaml: slo: { availability: 99.9%%, latency_p95: 500ms, error_rate: 0.1%% }\n")
 	}
 	if r.Since.IsZero() {
-		fmt.Fprintln(e.out, "\nNo call that asks a model is on record yet.")
+		sayf(e.out, "\nNo call that asks a model is on record yet.\n")
 	} else if r.At.Sub(r.Since) < 30*24*time.Hour-time.Hour {
-		fmt.Fprintf(e.out, "\nOn record since %s.\n", r.Since.Local().Format("2006-01-02 15:04"))
+		sayf(e.out, "\nOn record since %s.\n", r.Since.Local().Format("2006-01-02 15:04"))
 	}
 	return nil
 }

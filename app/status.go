@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"text/tabwriter"
 	"time"
 
@@ -38,52 +37,52 @@ func (e *env) status() *cobra.Command {
 			if !s.Ready {
 				ready = "not ready"
 			}
-			fmt.Fprintf(e.out, "Corral %s is %s at http://%s (pid %d, up %s, %d calls under way)\n\n", s.Version, ready, s.Listen, s.PID,
+			sayf(e.out, "Corral %s is %s at http://%s (pid %d, up %s, %d calls under way)\n\n", s.Version, ready, s.Listen, s.PID,
 				time.Since(s.Started).Round(time.Second), s.InFlight)
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "PROVIDER\tKIND\tADDRESS\tSTATE")
+			sayf(w, "PROVIDER\tKIND\tADDRESS\tSTATE\n")
 			for _, p := range s.Providers {
 				state := "reachable"
 				if !p.Reachable {
 					state = "away"
 				}
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.URL, state)
+				sayf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Kind, p.URL, state)
 			}
 			if len(s.Models) > 0 {
-				fmt.Fprintln(w, "\nMODEL\tTARGETS")
+				sayf(w, "\nMODEL\tTARGETS\n")
 				for _, m := range s.Models {
-					fmt.Fprintf(w, "%s\t%v\n", m.Name, m.Targets)
+					sayf(w, "%s\t%v\n", m.Name, m.Targets)
 				}
 			}
 			if len(targets) > 0 {
-				fmt.Fprintln(w, "\nTARGET\tBREAKER\tSINCE\tWHY")
+				sayf(w, "\nTARGET\tBREAKER\tSINCE\tWHY\n")
 				for _, t := range targets {
 					state := t.State
 					if t.Pin != "" {
 						state = "pinned " + t.Pin
 					}
-					fmt.Fprintf(w, "%s/%s\t%s\t%s\t%s\n", t.Provider, t.Model, state, t.Since.Local().Format(time.TimeOnly), t.Why)
+					sayf(w, "%s/%s\t%s\t%s\t%s\n", t.Provider, t.Model, state, t.Since.Local().Format(time.TimeOnly), t.Why)
 				}
 			}
 			for _, q := range queues {
 				if q.Waiting > 0 {
-					fmt.Fprintf(w, "\nAt %s %d calls are running and %d wait.\n", q.Provider, q.Running, q.Waiting)
+					sayf(w, "\nAt %s %d calls are running and %d wait.\n", q.Provider, q.Running, q.Waiting)
 				}
 			}
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "\nConfig: %s\nData:   %s\n", s.Config.Path, s.DataDir)
+			sayf(e.out, "\nConfig: %s\nData:   %s\n", s.Config.Path, s.DataDir)
 			for _, t := range s.Config.NeedsRestart {
-				fmt.Fprintf(e.out, "The change to %s waits for a restart.\n", t)
+				sayf(e.out, "The change to %s waits for a restart.\n", t)
 			}
 			for _, t := range s.Config.Warnings {
-				fmt.Fprintln(e.out, "Note:", t)
+				sayln(e.out, "Note:", t)
 			}
 			if len(s.Conditions) == 0 {
 				return nil
 			}
-			fmt.Fprintln(e.out)
+			sayln(e.out)
 			return showConditions(e.out, s.Conditions)
 		},
 	})

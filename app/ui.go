@@ -45,7 +45,7 @@ and until Corral is restarted.`,
 				if e.json {
 					return e.print(map[string]int{"ended": n})
 				}
-				fmt.Fprintf(e.out, "Logged out %s.\n", counted(n, "browser"))
+				sayf(e.out, "Logged out %s.\n", counted(n, "browser"))
 				return nil
 			}
 			if at == "" {
@@ -63,13 +63,13 @@ and until Corral is restarted.`,
 			}
 			if !print {
 				if err = browse(l.URL); err == nil {
-					fmt.Fprintf(e.out, "Opened %s in the browser. If it does not show, `corral ui --print` gives a link.\n", l.Page)
+					sayf(e.out, "Opened %s in the browser. If it does not show, `corral ui --print` gives a link.\n", l.Page)
 					return nil
 				}
-				fmt.Fprintf(e.err, "No browser opens here: %v.\n", err)
+				sayf(e.err, "No browser opens here: %v.\n", err)
 			}
-			fmt.Fprintln(e.out, l.URL)
-			fmt.Fprintln(e.err, "It works once, for two minutes, in a browser that reaches this address; `ssh -L` brings a browser of another machine here.")
+			sayln(e.out, l.URL)
+			sayln(e.err, "It works once, for two minutes, in a browser that reaches this address; `ssh -L` brings a browser of another machine here.")
 			return nil
 		},
 	})
@@ -101,7 +101,7 @@ func (e *env) warnOfPage(ctx context.Context, api *client.Client, page string) {
 	}
 	for _, must := range []struct{ list, has string }{{"hosts", host}, {"origins", strings.ToLower(u.Scheme + "://" + u.Host)}} {
 		if has, _ := file.Effective[must.list].([]any); !slices.Contains(has, any(must.has)) {
-			fmt.Fprintf(e.err, "Corral refuses a browser there: %s has no %s. `corral config add %[1]s %[2]s` adds it.\n", must.list, must.has)
+			sayf(e.err, "Corral refuses a browser there: %s has no %s. `corral config add %[1]s %[2]s` adds it.\n", must.list, must.has)
 		}
 	}
 }

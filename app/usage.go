@@ -87,25 +87,25 @@ func (e *env) usagePrices() *cobra.Command {
 				return e.print(map[string]any{"prices": prices, "baseline": baseline})
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "PROVIDER\tMODEL\tINPUT\tCACHED\tOUTPUT\tREAD\tSOURCE")
+			sayf(w, "PROVIDER\tMODEL\tINPUT\tCACHED\tOUTPUT\tREAD\tSOURCE\n")
 			for _, p := range prices {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(p.Provider, "any"), p.Model, money(record.Nano(p.Input)), money(record.Nano(p.CachedInput)), money(record.Nano(p.Output)), p.Read, p.Source)
+				sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(p.Provider, "any"), p.Model, money(record.Nano(p.Input)), money(record.Nano(p.CachedInput)), money(record.Nano(p.Output)), p.Read, p.Source)
 			}
 			if err := w.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(e.out, "\nUS dollars for a million tokens. Savings are reckoned by %s (prices.baseline in corral.yaml).\n", baseline)
+			sayf(e.out, "\nUS dollars for a million tokens. Savings are reckoned by %s (prices.baseline in corral.yaml).\n", baseline)
 			return nil
 		},
 	})
 }
 
 func (e *env) usageTable(r *usage.Report) error {
-	fmt.Fprintf(e.out, "%s to %s, by %s\n\n", r.From.Local().Format("2006-01-02 15:04"), r.To.Local().Format("2006-01-02 15:04"), r.By)
+	sayf(e.out, "%s to %s, by %s\n\n", r.From.Local().Format("2006-01-02 15:04"), r.To.Local().Format("2006-01-02 15:04"), r.By)
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tcalls\tshare\ttrend\terrors\ttokens in\tout\tcost\tshare\ttrend\tsaved\t")
+	sayf(w, "\tcalls\tshare\ttrend\terrors\ttokens in\tout\tcost\tshare\ttrend\tsaved\t\n")
 	line := func(name string, s *usage.Sum, share usage.Share, t usage.Trend) {
-		fmt.Fprintf(w, "%s\t%d\t%.0f %%\t%s\t%d\t%d\t%d\t%s\t%.0f %%\t%s\t%s\t\n", name, s.Calls, 100*share.Calls, trend(t.Calls), s.Errors, s.Input, s.Output,
+		sayf(w, "%s\t%d\t%.0f %%\t%s\t%d\t%d\t%d\t%s\t%.0f %%\t%s\t%s\t\n", name, s.Calls, 100*share.Calls, trend(t.Calls), s.Errors, s.Input, s.Output,
 			spent(s), 100*share.Cost, trend(t.Cost), money(record.Nano(s.Saved)))
 	}
 	for i := range r.Rows {
@@ -117,13 +117,13 @@ func (e *env) usageTable(r *usage.Report) error {
 		return err
 	}
 	if r.Total.Unpriced > 0 {
-		fmt.Fprintf(e.out, "\nThe cost of %d calls is not known: their models have no price (`corral usage prices` shows those that have), or their targets told no count that makes sense.\n", r.Total.Unpriced)
+		sayf(e.out, "\nThe cost of %d calls is not known: their models have no price (`corral usage prices` shows those that have), or their targets told no count that makes sense.\n", r.Total.Unpriced)
 	}
 	if r.Total.Estimated > 0 {
-		fmt.Fprintf(e.out, "\nTokens of %d calls were counted here: the provider did not tell them, or the answer ended before it could.\n", r.Total.Estimated)
+		sayf(e.out, "\nTokens of %d calls were counted here: the provider did not tell them, or the answer ended before it could.\n", r.Total.Estimated)
 	}
 	if r.Total.Odd > 0 {
-		fmt.Fprintf(e.out, "\n%d calls came with counts that make no sense; these are in no sum.\n", r.Total.Odd)
+		sayf(e.out, "\n%d calls came with counts that make no sense; these are in no sum.\n", r.Total.Odd)
 	}
 	return nil
 }

@@ -27,6 +27,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"corral/store"
 )
@@ -34,7 +36,7 @@ import (
 var (
 	// ErrNotFound is returned when no key has the id or name.
 	ErrNotFound = errors.New("no such key")
-	// ErrName is returned by Create for a name that is empty, too long or in use.
+	// ErrName is returned by Create for a name that is empty, too long, in use, or has characters that are not shown.
 	ErrName = errors.New("key name cannot be used")
 )
 
@@ -183,6 +185,9 @@ func (s *Set) Create(name string, opts Options) (secret string, key Key, err err
 	defer s.mu.Unlock()
 	if name == "" || len(name) > maxName {
 		return "", Key{}, fmt.Errorf("%w: %q: give one of 1 to %d bytes", ErrName, name, maxName)
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) || !utf8.ValidString(name) {
+		return "", Key{}, fmt.Errorf("%w: %q: it has characters that nobody sees, such as the end of a line", ErrName, name)
 	}
 	for _, e := range s.index.Load().byID {
 		if e.Name == name && e.Disabled.IsZero() {

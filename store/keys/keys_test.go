@@ -66,7 +66,7 @@ func TestASecretOpensTheDoorUntilItIsRevokedOrExpires(t *testing.T) {
 
 func TestNamesAreUniqueAmongLiveKeys(t *testing.T) {
 	s := open(t, storetest.Open(t), nil)
-	for _, bad := range []string{"", "  ", strings.Repeat("n", 101)} {
+	for _, bad := range []string{"", "  ", strings.Repeat("n", 101), "a\nb", "a\x1b[31m", "a\u202eb", "a\xff"} {
 		if _, _, err := s.Create(bad, keys.Options{}); !errors.Is(err, keys.ErrName) {
 			t.Errorf("Create(%q): %v", bad, err)
 		}
