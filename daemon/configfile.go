@@ -34,7 +34,10 @@ func (s configStore) File() (admin.ConfigFile, error) {
 		return f, err
 	}
 	f.NeedsRestart = append(f.NeedsRestart, config.NeedsRestart(d.config.Started(), now)...)
-	_, warnings, err := d.config.Check(data)
+	var warnings []config.Problem
+	if err = d.config.Replaceable(data); err == nil {
+		_, warnings, err = d.config.Check(data)
+	}
 	var bad *config.Errors
 	switch {
 	case errors.As(err, &bad):
@@ -70,6 +73,9 @@ func (s configStore) review(ctx context.Context, was, data []byte) (admin.Config
 	r.Text, _ = config.Shown(data)
 	r.Diff = config.Diff("corral.yaml", shown, r.Text)
 	next, warnings, err := live.Check(data)
+	if err == nil {
+		err = live.Replaceable(was)
+	}
 	var bad *config.Errors
 	switch {
 	case errors.As(err, &bad):

@@ -114,3 +114,55 @@ func TestAKeyInTheConfigIsNotShownToThePage(t *testing.T) {
 		t.Errorf("%q", left)
 	}
 }
+
+// TestAConfigThatIsGoneIsNotEdited: what edits a file that is not there any more would write the edit alone, and all else that is in force
+// would be out of it.
+func TestAConfigThatIsGoneIsNotEdited(t *testing.T) {
+	text := "breaker: { failures: 4 }\n" + echo(t).config()
+	corral := boot(t, text)
+	api, ctx := corral.api(), t.Context()
+	edit := config.Edit{Op: "set", Path: "breaker.failures", Value: []byte("7")}
+	for _, was := range []struct {
+		empty bool
+		says  []string
+	}{{false, []string{"is gone", "corral config init"}}, {true, []string{"is empty", "put it back"}}} {
+		err := os.Remove(corral.file)
+		if was.empty {
+			err = os.WriteFile(corral.file, nil, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, err := api.ConfigFile(ctx)
+		if err != nil || len(file.Problems) != 1 || !strings.Contains(file.Problems[0].Message, was.says[0]) {
+			t.Errorf("%v: %v %+v", was, err, file.Problems)
+		}
+		if dry, err := api.EditConfig(ctx, "", true, edit); err != nil || dry.Valid || !strings.Contains(dry.Problems[0].Message, was.says[0]) {
+			t.Errorf("%v: dry: %v %+v", was, err, dry.Problems)
+		}
+		_, edited := api.EditConfig(ctx, file.Revision, false, edit)
+		_, written := api.WriteConfig(ctx, file.Revision, "breaker: { failures: 7 }\n")
+		for _, err := range []error{edited, written} {
+			var refused *client.Error
+			if !errors.As(err, &refused) || refused.Status != http.StatusUnprocessableEntity || !strings.Contains(err.Error(), was.says[0]) || !strings.Contains(err.Error(), was.says[1]) {
+				t.Errorf("%v: %v", was, err)
+			}
+		}
+		if now, err := os.ReadFile(corral.file); (err == nil) != was.empty || len(now) > 0 {
+			t.Errorf("%v: it was written: %q %v", was, now, err)
+		}
+		if now, err := api.ConfigFile(ctx); err != nil || now.Effective["breaker"].(map[string]any)["failures"] != 4.0 || len(now.Effective["providers"].([]any)) != 1 {
+			t.Errorf("%v: not in force any more: %v %v", was, err, now.Effective)
+		}
+	}
+	if err := os.WriteFile(corral.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	file, err := api.ConfigFile(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.EditConfig(ctx, file.Revision, false, edit); err != nil {
+		t.Errorf("put back: %v", err)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"sync"
@@ -156,6 +157,26 @@ func (l *Live) emptied(data []byte) error {
 		state = "is gone"
 	}
 	return &Errors{[]Problem{{File: l.source.Path, Message: state + "; the old config stays in force until a restart"}}}
+}
+
+// Replaceable says why a text for the file cannot take the place of was, nil for no file; nil: it can. An edit of a file that is gone or
+// empty would leave itself alone in it, and put all else that is in force out of it.
+func (l *Live) Replaceable(was []byte) error {
+	if !isBlank(was) || l.wasBlank() {
+		return nil
+	}
+	return l.lost(was)
+}
+
+func (l *Live) lost(was []byte) error {
+	state, do := "is empty, but what stood in it is in force", "put it back"
+	if was == nil {
+		state, do = "is gone, but what stood in it is in force", "put it back, or begin a new one with `corral config init`"
+	}
+	if _, err := os.Stat(Kept(l.source.Path)); err == nil {
+		do += "; " + Kept(l.source.Path) + " is how it was before the last change"
+	}
+	return &Errors{[]Problem{{File: l.source.Path, Message: state + ", and a change would leave nothing else of it: " + do}}}
 }
 
 func (l *Live) wasBlank() bool {

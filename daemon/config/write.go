@@ -133,6 +133,9 @@ func (l *Live) Write(ctx context.Context, revision string, data []byte) ([]strin
 	if Revision(was) != revision {
 		return nil, ErrChanged
 	}
+	if isBlank(was) && !l.blank {
+		return nil, l.lost(was)
+	}
 	commit, err := l.verify(data)
 	if err != nil {
 		return nil, err
