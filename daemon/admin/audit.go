@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -60,7 +61,7 @@ func (o *Options) filter(in *EntryFilter) (ledger.Filter, error) {
 	for _, name := range in.Flags {
 		flag, ok := record.ParseFlag(name)
 		if !ok {
-			return f, huma.Error422UnprocessableEntity("there is no flag "+name, &huma.ErrorDetail{Location: "query.flag", Value: record.FlagNames()})
+			return f, huma.Error422UnprocessableEntity("there is no flag "+name, &huma.ErrorDetail{Location: "query.flag", Message: "use one of " + strings.Join(record.FlagNames(), ", "), Value: name})
 		}
 		f.Flags |= flag
 	}

@@ -163,7 +163,11 @@ func reviewed(r ConfigReview, err error) (*configReviewOutput, error) {
 	case errors.As(err, &bad):
 		var details []error
 		for _, p := range bad.Problems {
-			details = append(details, &huma.ErrorDetail{Location: p.Field, Message: p.Message, Value: fmt.Sprintf("in line %d", p.Line)})
+			d := &huma.ErrorDetail{Location: p.Field, Message: p.Message}
+			if p.Line > 0 {
+				d.Value = fmt.Sprintf("in line %d", p.Line)
+			}
+			details = append(details, d)
 		}
 		return nil, huma.Error422UnprocessableEntity("The config is not valid; what was in force stays so. "+bad.Error(), details...)
 	case errors.As(err, &edit):

@@ -116,10 +116,35 @@ func (c *Client) sendWith(ctx context.Context, method, path string, body io.Read
 		p.Detail = fmt.Sprintf("the daemon answered %s", res.Status)
 	}
 	for _, e := range p.Errors {
-		p.Detail += fmt.Sprintf("\n%s %v: %s", e.Location[strings.LastIndexByte(e.Location, '.')+1:], e.Value, e.Message)
+		if e.Message == "" || strings.Contains(p.Detail, e.Message) {
+			continue // it is said already
+		}
+		said := e.Message
+		if field := e.Location[strings.LastIndexByte(e.Location, '.')+1:]; field != "" {
+			said = field + ": " + said
+		}
+		switch given := e.Value.(type) {
+		case string:
+			if len(given) <= maxGiven {
+				said += fmt.Sprintf(", not %q", given)
+			}
+		case float64, bool:
+			said += fmt.Sprintf(", not %v", given)
+		}
+		if p.Detail == validationFailed {
+			p.Detail = said // what it is that failed says all of it
+			continue
+		}
+		p.Detail += "\n" + said
 	}
 	return nil, &Error{res.StatusCode, p.Detail}
 }
+
+// validationFailed is all that huma says before its list of what was wrong.
+const validationFailed = "validation failed"
+
+// maxGiven bounds a text that a refusal repeats, in bytes: it may be a whole file.
+const maxGiven = 100
 
 // patience is how long an answer may take, but for what is known to take longer.
 const patience = 5 * time.Minute

@@ -159,6 +159,11 @@ func (l *Live) emptied(data []byte) error {
 	return &Errors{[]Problem{{File: l.source.Path, Message: state + "; the old config stays in force until a restart"}}}
 }
 
+// leavesNothing says that a text would take all there is out of the file, which a running Corral does not take for a config.
+func (l *Live) leavesNothing() error {
+	return &Errors{[]Problem{{File: l.source.Path, Message: "this would leave the file empty; where the defaults are meant, write a line such as \"# the defaults\" into it"}}}
+}
+
 // Replaceable says why a text for the file cannot take the place of was, nil for no file; nil: it can. An edit of a file that is gone or
 // empty would leave itself alone in it, and put all else that is in force out of it.
 func (l *Live) Replaceable(was []byte) error {

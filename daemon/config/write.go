@@ -101,7 +101,7 @@ func (l *Live) Shadowed() map[string]string { return l.source.Shadowed() }
 // Check says what a text would be if it stood in the file. The error is an *Errors. It asks no subscriber: Write does.
 func (l *Live) Check(data []byte) (Config, []Problem, error) {
 	if isBlank(data) && !l.wasBlank() {
-		return Config{}, nil, l.emptied(data)
+		return Config{}, nil, l.leavesNothing()
 	}
 	c, warnings, err := l.source.parse(data)
 	if err == nil {
@@ -135,6 +135,9 @@ func (l *Live) Write(ctx context.Context, revision string, data []byte) ([]strin
 	}
 	if isBlank(was) && !l.blank {
 		return nil, l.lost(was)
+	}
+	if isBlank(data) && !l.blank {
+		return nil, l.leavesNothing()
 	}
 	commit, err := l.verify(data)
 	if err != nil {

@@ -64,7 +64,7 @@ func TestAWriteThatIsRefusedChangesNothing(t *testing.T) {
 		{"changed meanwhile", Revision([]byte("shutdown: 4s\n")), "shutdown: 6s\n", ErrChanged.Error(), false},
 		{"no file was seen", NoRevision, "shutdown: 6s\n", ErrChanged.Error(), false},
 		{"not valid", Revision([]byte(text)), "shutdown: soon\n", "corral.yaml:1:11: shutdown", false},
-		{"empty", Revision([]byte(text)), " \n", "is empty", false},
+		{"empty", Revision([]byte(text)), " \n", "would leave the file empty", false},
 		{"somebody cannot take it over", Revision([]byte(text)), "shutdown: 6s\n", "not today", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
