@@ -1,6 +1,9 @@
 package app
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"corral/daemon/client"
 	"corral/daemon/config"
 )
 
@@ -60,9 +64,13 @@ func (e *env) configCommand() *cobra.Command {
 		},
 	})
 	show := e.asJSON(&cobra.Command{
-		Use: "show", Short: "Print the config in force: defaults, file, environment", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			v, _, err := config.NewSource(e.configFlag, nil).Load()
+		Use: "show", Short: "Print the config in force: defaults, file, environment, flags", Args: cobra.NoArgs,
+		Long: `Print the config in force. A running Corral is asked for it: its flags and variables
+count, and a file that it could not take over does not. Where none runs, or where
+--config or $CORRAL_CONFIG names another file than it has, it is what one started
+here would have.`,
+		RunE: func(c *cobra.Command, _ []string) error {
+			v, whose, err := e.inForce(c.Context())
 			if err != nil {
 				return err
 			}
@@ -72,6 +80,9 @@ func (e *env) configCommand() *cobra.Command {
 			b, err := config.Marshal(v)
 			if err != nil {
 				return err
+			}
+			for _, line := range whose {
+				sayf(e.out, "# %s\n", line)
 			}
 			_, err = e.out.Write(b)
 			return err
@@ -106,4 +117,49 @@ func (e *env) configCommand() *cobra.Command {
 	c.AddCommand(check, show, init, e.configEdit(), e.configDiff())
 	c.AddCommand(e.configSet()...)
 	return c
+}
+
+// inForce is the config of the running Corral, and whose it is; where none runs, the one that it would have, and no words.
+func (e *env) inForce(ctx context.Context) (c config.Config, whose []string, err error) {
+	c, whose, err = e.ofRunning(ctx)
+	switch {
+	case err == nil:
+		return c, whose, nil
+	case !errors.Is(err, client.ErrNotRunning) && !errors.Is(err, errOtherFile):
+		sayf(e.err, "The running Corral does not tell its config, and this is what one started here would have: %s\n", lines(err.Error()))
+	}
+	c, _, err = config.NewSource(e.configFlag, nil).Load()
+	return c, nil, err
+}
+
+func (e *env) ofRunning(ctx context.Context) (c config.Config, whose []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
+	defer cancel()
+	api, err := e.client()
+	if err != nil {
+		return c, nil, err
+	}
+	f, err := api.ConfigFile(ctx)
+	if err != nil {
+		return c, nil, err
+	}
+	if here, named := config.ConfigPath(e.configFlag); named && !sameFile(here, f.Path) {
+		return c, nil, errOtherFile
+	}
+	whose = []string{"In force in the Corral that is running, whose file is " + cmp.Or(f.Path, "none") + "."}
+	if len(f.Problems) > 0 {
+		whose = append(whose, "That file as it stands is not in force: "+f.Problems[0].Error())
+	}
+	b, err := json.Marshal(f.Effective)
+	if err != nil {
+		return c, nil, err
+	}
+	c, _, err = config.Parse("the running Corral", b)
+	return c, whose, err
+}
+
+func sameFile(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
 }

@@ -203,11 +203,7 @@ func (e *env) writeRunning(ctx context.Context, source config.Source, revision s
 	if err != nil {
 		return done, err
 	}
-	here, err := filepath.Abs(source.Path)
-	if err != nil {
-		return done, err
-	}
-	if there, err := filepath.Abs(status.Config.Path); err != nil || there != here {
+	if !sameFile(source.Path, status.Config.Path) {
 		return done, errOtherFile
 	}
 	if _, _, err := source.Check(was); err == nil { // else it is not this change that is at fault
