@@ -121,12 +121,12 @@ func (e *env) auditTail() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			w, who := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0), e.callers(c.Context(), api)
 			show := func(x *record.Entry) error {
 				if e.json {
 					return json.NewEncoder(e.out).Encode(x)
 				}
-				entryLine(w, x)
+				entryLine(w, x, who.name)
 				return nil
 			}
 			if !e.json {
@@ -162,12 +162,13 @@ func (e *env) auditTail() *cobra.Command {
 	return c
 }
 
-func entryLine(w io.Writer, x *record.Entry) {
+// entryLine writes an entry as a row. name is the one of a key by its id.
+func entryLine(w io.Writer, x *record.Entry, name func(id string) string) {
 	if x.Kind != record.Call {
 		sayf(w, "%d\t%s\t-\t-\t-\t-\t-\t-\t-\t-\t%s %s\n", x.Seq, x.Time.Local().Format(time.DateTime), x.Kind, x.Note)
 		return
 	}
-	who := cmp.Or(x.User, x.Caller, x.App, "-")
+	who := cmp.Or(x.User, name(x.Caller), x.App, "-")
 	sayf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f\t%s/%s\t%s\t%s\n", x.Seq, x.Time.Local().Format(time.DateTime), cmp.Or(x.RequestID, "-"), who,
 		cmp.Or(x.ModelAnswered, x.ModelAsked, "-"), cmp.Or(x.Provider, "-"), x.Status, float64(x.Duration.Microseconds())/1000,
 		count(x.Tokens.Input), count(x.Tokens.Output), money(x.Cost), strings.Join(x.Flags.Names(), ","))
@@ -206,6 +207,9 @@ func (e *env) auditShow() *cobra.Command {
 			x, err := api.Entry(c.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if name := e.callers(c.Context(), api).name(x.Caller); !e.json && name != x.Caller {
+				sayf(e.err, "The caller %s is the key %s.\n", x.Caller, name)
 			}
 			return e.print(x)
 		},

@@ -123,8 +123,9 @@ func (e *env) cacheList() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			sayf(w, "ID\tMODEL\tENDPOINT\tKEY\tSTORED\tEXPIRES\tSIZE\tTOKENS\tTOOK\tWHERE\n")
+			who := e.callers(c.Context(), api)
 			for _, it := range items {
-				sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f ms\t%s\n", it.ID[:12], it.Asked, it.Endpoint, cmp.Or(it.Caller, "-"), it.Stored.Local().Format("2006-01-02 15:04:05"),
+				sayf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%.0f ms\t%s\n", it.ID[:12], it.Asked, it.Endpoint, cmp.Or(who.name(it.Caller), "-"), it.Stored.Local().Format("2006-01-02 15:04:05"),
 					"in "+time.Until(it.Expires).Round(time.Second).String(), size(uint64(it.Bytes)), it.Tokens, it.TookMS, it.Tier)
 			}
 			if err := w.Flush(); err != nil {

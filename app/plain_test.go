@@ -38,7 +38,7 @@ func TestRowsAreOfOneLine(t *testing.T) {
 	const nasty = "m\n168 2026-01-01 forged\x1b[31m"
 	var out bytes.Buffer
 	e := &env{out: &out, err: &out}
-	entryLine(&out, &record.Entry{Kind: record.Call, ModelAsked: nasty, User: nasty})
+	entryLine(&out, &record.Entry{Kind: record.Call, ModelAsked: nasty, User: nasty}, func(id string) string { return id })
 	sayf(&out, "%s\n", eventWords(event.Call{Model: nasty, User: nasty}))
 	sayf(e.out, "%s\n", eventWords(event.Breaker{Provider: "p", Model: nasty}))
 	if n := strings.Count(out.String(), "\n"); n != 3 || strings.Contains(out.String(), "\x1b") {

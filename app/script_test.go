@@ -40,7 +40,8 @@ func TestMain(m *testing.M) {
 //	ready FILE                     waits for the Corral that wrote its address into FILE; $ADDR is that address
 //	until STATUS PATH [PATTERN]    asks $ADDR for PATH until status and body are so
 //	hold PATH                      begins to ask $ADDR for PATH, and goes on once the target was asked
-//	post STATUS PATH BODY PATTERN  sends $ADDR a BODY for PATH; status and answer must be so
+//	post STATUS PATH BODY PATTERN  sends $ADDR a BODY for PATH, with $KEY if there is one; status and answer must be so
+//	key NAME                       makes a key for an app: $KEY
 //	gone                           waits until nobody listens at $ADDR
 //	await PATTERN PROGRAM ARG...   runs the program until its output is so
 //	signal NAME                    sends TERM, HUP or QUIT to the processes in the background
@@ -59,7 +60,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"target": target, "ready": ready, "until": until, "hold": hold, "post": post, "gone": gone, "await": await, "signal": sendSignal, "cpenv": copyEnv,
+			"target": target, "ready": ready, "until": until, "hold": hold, "post": post, "gone": gone, "await": await, "signal": sendSignal, "cpenv": copyEnv, "key": makeKey,
 		},
 	})
 }
@@ -165,7 +166,13 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 4 {
 		ts.Fatalf("usage: post STATUS PATH BODY PATTERN")
 	}
-	res, err := client.Post("http://"+ts.Getenv("ADDR")+args[1], "application/json", strings.NewReader(args[2]))
+	req, err := http.NewRequest(http.MethodPost, "http://"+ts.Getenv("ADDR")+args[1], strings.NewReader(args[2]))
+	ts.Check(err)
+	req.Header.Set("Content-Type", "application/json")
+	if key := ts.Getenv("KEY"); key != "" {
+		req.Header.Set("Authorization", "Bearer "+key)
+	}
+	res, err := client.Do(req)
 	ts.Check(err)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
@@ -173,6 +180,14 @@ func post(ts *testscript.TestScript, neg bool, args []string) {
 	if strconv.Itoa(res.StatusCode) != args[0] || !regexp.MustCompile(args[3]).Match(b) {
 		ts.Fatalf("POST %s: %s %s", args[1], res.Status, b)
 	}
+}
+
+func makeKey(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: key NAME")
+	}
+	ts.Check(ts.Exec("corral", "keys", "create", args[0]))
+	ts.Setenv("KEY", strings.TrimSpace(ts.ReadFile("stdout")))
 }
 
 func gone(ts *testscript.TestScript, neg bool, args []string) {

@@ -58,6 +58,12 @@ func (e *env) usage() *cobra.Command {
 			case asCSV:
 				return e.usageCSV(report)
 			}
+			if by == usage.Caller.String() {
+				who := e.callers(c.Context(), api)
+				for i := range report.Rows {
+					report.Rows[i].Key = who.name(report.Rows[i].Key)
+				}
+			}
 			return e.usageTable(report)
 		},
 	})
