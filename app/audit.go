@@ -20,6 +20,9 @@ import (
 	"corral/store/ledger/record"
 )
 
+// maxEntries is how many entries are asked for at once at most.
+const maxEntries = 100000
+
 // auditFilter is the flags that choose entries.
 type auditFilter struct {
 	since, until                                string
@@ -47,6 +50,12 @@ func (f *auditFilter) add(c *cobra.Command, last int) {
 }
 
 func (f *auditFilter) query() (client.Query, error) {
+	switch {
+	case f.last < 0 || f.last > maxEntries:
+		return nil, fmt.Errorf("--last %d is out of range; use a number from 0 (all) to %d", f.last, maxEntries)
+	case f.status != 0 && (f.status < 100 || f.status > 599):
+		return nil, fmt.Errorf("--status %d is none; statuses go from 100 to 599", f.status)
+	}
 	q := client.Query{}
 	for name, v := range map[string]string{"request": f.request, "caller": f.caller, "user": f.user, "app": f.app, "model": f.model, "provider": f.provider} {
 		q.Set(name, v)
@@ -73,11 +82,20 @@ func (f *auditFilter) query() (client.Query, error) {
 	return q, nil
 }
 
-// moment reads a time: how long ago (2h, 30d), a day, or a full time.
+// moment reads a time: how long ago (2h, 30d), a day, or a full time. One before 1970, where ledgers' hours begin, is none.
 func moment(s string, now time.Time) (time.Time, error) {
+	t, err := anyMoment(s, now)
+	if err == nil && t.Unix() < 0 {
+		return t, fmt.Errorf("%q is before 1970, and no call is as old", s)
+	}
+	return t, err
+}
+
+func anyMoment(s string, now time.Time) (time.Time, error) {
 	if days, ok := strings.CutSuffix(s, "d"); ok {
 		var n int
 		if _, err := fmt.Sscanf(days+"|", "%d|", &n); err == nil && n >= 0 {
+			n = min(n, 1e6) // before 1970 in any case; more would come out in the future
 			return now.AddDate(0, 0, -n), nil
 		}
 	}
@@ -143,7 +161,7 @@ func (e *env) auditTail() *cobra.Command {
 				return err
 			}
 			if !q.Has("last") {
-				q.Set("last", "100000")
+				q.Set("last", fmt.Sprint(maxEntries))
 			}
 			entries, err := api.Entries(c.Context(), q)
 			if err != nil {
@@ -198,7 +216,7 @@ func money(m record.Money) string {
 
 func (e *env) auditShow() *cobra.Command {
 	return e.asJSON(&cobra.Command{
-		Use: "show REQUEST-ID|#NUMBER", Short: "One entry in full, as JSON", Args: cobra.ExactArgs(1),
+		Use: "show REQUEST-ID|#NUMBER", Short: "One entry in full, as JSON", Args: oneOf("entry", "corral audit tail"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()
 			if err != nil {
@@ -446,7 +464,7 @@ func (e *env) auditProve() *cobra.Command {
 	var reveal bool
 	var output string
 	c := &cobra.Command{
-		Use: "prove REQUEST-ID|#NUMBER", Short: "Make a proof that an entry is in the ledger", Args: cobra.ExactArgs(1),
+		Use: "prove REQUEST-ID|#NUMBER", Short: "Make a proof that an entry is in the ledger", Args: oneOf("entry", "corral audit tail"),
 		Long: "Make a proof that `corral audit verify --proof` accepts on any machine, with the ledger's public key alone.",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()

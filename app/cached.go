@@ -109,6 +109,9 @@ func (e *env) cacheList() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if limit < 1 || limit > 10000 {
+				return fmt.Errorf("--limit %d is out of range; use a number from 1 to 10000", limit)
+			}
 			url.Values(q).Set("limit", strconv.Itoa(limit))
 			items, all, err := api.CacheList(c.Context(), q)
 			if err != nil {
@@ -144,13 +147,10 @@ func (e *env) cacheList() *cobra.Command {
 
 func (e *env) cacheShow() *cobra.Command {
 	return e.asJSON(&cobra.Command{
-		Use: "show ID", Short: "One kept answer, with its text", Args: cobra.ExactArgs(1),
+		Use: "show ID", Short: "One kept answer, with its text", Args: oneOf("answer", "corral cache list"),
 		Long:    "Shows one kept answer as a caller gets it. The beginning of its id is enough; `corral cache list` shows them.",
 		Example: "  corral cache show 3f9a52c01b77",
 		RunE: func(c *cobra.Command, args []string) error {
-			if args[0] == "" {
-				return errors.New("the id is empty; `corral cache list` shows them")
-			}
 			api, err := e.client()
 			if err != nil {
 				return err

@@ -31,6 +31,9 @@ longer be told is marked as a gap.`,
   corral events --type breaker -n 1   # wait for the next one
   corral events --json | jq 'select(.data.status >= 500)'`,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if number < 0 {
+				return fmt.Errorf("--number %d is out of range; use a number from 0 (go on) up", number)
+			}
 			api, err := e.client()
 			if err != nil {
 				return err

@@ -16,7 +16,7 @@ import (
 func (e *env) explain() *cobra.Command {
 	var in admin.Explain
 	c := e.asJSON(&cobra.Command{
-		Use: "explain MODEL", Short: "Say where a call would go now, and why, without making it", Args: cobra.ExactArgs(1),
+		Use: "explain MODEL", Short: "Say where a call would go now, and why, without making it", Args: oneOf("model", "corral ask"),
 		Long: `Say what would happen to a call at this moment: which targets would be asked, in
 which order, and why each one is taken or left. The same parts of Corral decide that
 decide about calls; nothing is sent to a model.`,
@@ -27,6 +27,9 @@ decide about calls; nothing is sent to a model.`,
 			}
 			if !slices.Contains([]string{"", "chat", "embed"}, in.Task) {
 				return errors.New("--task is one of chat, embed")
+			}
+			if in.Tokens < 0 || in.Tokens > admin.MaxExplained {
+				return fmt.Errorf("--tokens %d is out of range; use a number from 0 to %d", in.Tokens, admin.MaxExplained)
 			}
 			api, err := e.client()
 			if err != nil {
@@ -156,7 +159,7 @@ func (e *env) providers() *cobra.Command {
 		Example: "  corral providers test local",
 	}
 	test := e.asJSON(&cobra.Command{
-		Use: "test NAME", Short: "Try one of the config", Args: cobra.ExactArgs(1),
+		Use: "test NAME", Short: "Try one of the config", Args: oneOf("provider", "corral status"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()
 			if err != nil {

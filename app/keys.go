@@ -15,7 +15,7 @@ func (e *env) keys() *cobra.Command {
 	}
 	var days int
 	create := e.asJSON(&cobra.Command{
-		Use: "create NAME", Short: "Make a key; it is shown this once", Args: cobra.ExactArgs(1),
+		Use: "create NAME", Short: "Make a key; it is shown this once", Args: oneOf("key", ""),
 		RunE: func(c *cobra.Command, args []string) error {
 			if days < 0 {
 				return errors.New("--days must be 0 or more")
@@ -71,7 +71,7 @@ func (e *env) keys() *cobra.Command {
 		},
 	})
 	revoke := &cobra.Command{
-		Use: "revoke ID|NAME", Short: "Make a key of no use, at once", Args: cobra.ExactArgs(1),
+		Use: "revoke ID|NAME", Short: "Make a key of no use, at once", Args: oneOf("key", "corral keys list"),
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()
 			if err != nil {

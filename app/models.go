@@ -150,7 +150,7 @@ func inMemory(m library.Model) string {
 func (e *env) modelsShow() *cobra.Command {
 	var provider string
 	return ofProvider(e.asJSON(&cobra.Command{
-		Use: "show NAME", Short: "One model, what it can do, and whether it fits", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Short: "One model, what it can do, and whether it fits", Args: oneOf("model", "corral models list"),
 		Example: "  corral models show llama3.2:1b",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()
@@ -203,7 +203,7 @@ func (e *env) modelsPull() *cobra.Command {
 	var provider string
 	var insecure, detach bool
 	c := &cobra.Command{
-		Use: "pull NAME", Short: "Get a model from a registry", Args: cobra.ExactArgs(1),
+		Use: "pull NAME", Short: "Get a model from a registry", Args: oneOf("model", ""),
 		Long: `Get a model from a registry, as "ollama pull" does. Corral does the work: a model that
 is on its way already is not pulled twice, and with --detach it goes on by itself.
 Ctrl-C cancels it, if it was begun here. What there is of it so far is kept: pulled again, it goes on there.`,
@@ -441,7 +441,7 @@ func (e *env) modelsPulls() *cobra.Command {
 
 func (e *env) modelsCancel() *cobra.Command {
 	return &cobra.Command{
-		Use: "cancel ID", Short: "End a pull, or take one that is over off the list", Args: cobra.ExactArgs(1),
+		Use: "cancel ID", Short: "End a pull, or take one that is over off the list", Args: oneOf("pull", "corral models pulls"),
 		Example: "  corral models pulls\n  corral models cancel 3",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()
@@ -466,7 +466,7 @@ func (e *env) modelsRemove() *cobra.Command {
 	var provider string
 	var force bool
 	c := ofProvider(e.asJSON(&cobra.Command{
-		Use: "rm NAME", Aliases: []string{"remove"}, Short: "Remove a model from the disk", Args: cobra.ExactArgs(1),
+		Use: "rm NAME", Aliases: []string{"remove"}, Short: "Remove a model from the disk", Args: oneOf("model", "corral models list"),
 		Long: `Remove a model from the disk. One that the config names is removed with --force only:
 calls for it would fail.`,
 		Example: "  corral models rm llama3.2:1b\n  corral models rm llama3.2:1b --force",
@@ -493,7 +493,7 @@ calls for it would fail.`,
 func (e *env) modelsLoad() *cobra.Command {
 	var provider, keep string
 	c := ofProvider(e.asJSON(&cobra.Command{
-		Use: "load NAME", Short: "Read a model into memory, so that the next call does not wait for that", Args: cobra.ExactArgs(1),
+		Use: "load NAME", Short: "Read a model into memory, so that the next call does not wait for that", Args: oneOf("model", "corral models list"),
 		Example: "  corral models load llama3.2:1b\n  corral models load llama3.2:1b --keep forever",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()
@@ -518,7 +518,7 @@ func (e *env) modelsLoad() *cobra.Command {
 func (e *env) modelsUnload() *cobra.Command {
 	var provider string
 	return ofProvider(e.asJSON(&cobra.Command{
-		Use: "unload NAME", Short: "Let go of a model, once the calls for it that run are over", Args: cobra.ExactArgs(1),
+		Use: "unload NAME", Short: "Let go of a model, once the calls for it that run are over", Args: oneOf("model", "corral models list"),
 		Example: "  corral models unload llama3.2:1b",
 		RunE: func(c *cobra.Command, args []string) error {
 			api, err := e.client()

@@ -23,6 +23,20 @@ func refuseUnknown(c *cobra.Command) {
 	c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 }
 
+// oneOf wants one argument, which names a thing: none has an empty name, and the daemon could only say that it knows no such address. list is
+// the command that shows such things; empty: the name is that of something new.
+func oneOf(thing, list string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := cobra.ExactArgs(1)(c, args); err != nil || strings.TrimSpace(args[0]) != "" {
+			return err
+		}
+		if list == "" {
+			return fmt.Errorf("the name of the %s is empty", thing)
+		}
+		return fmt.Errorf("no %s is named; `%s` shows them", thing, list)
+	}
+}
+
 func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil

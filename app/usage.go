@@ -23,6 +23,9 @@ func (e *env) usage() *cobra.Command {
 		Use: "usage", Short: "What was used and spent, by model, user, app, provider, day or status", Args: cobra.NoArgs,
 		Example: "  corral usage --since 30d --by model\n  corral usage --since 2026-01-01 --until 2026-02-01 --by user --csv",
 		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 0 || limit > maxEntries {
+				return fmt.Errorf("--limit %d is out of range; use a number from 0 (all) to %d", limit, maxEntries)
+			}
 			now := time.Now()
 			q := client.Query{}
 			q.Set("by", by)

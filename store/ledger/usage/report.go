@@ -61,7 +61,7 @@ func Read(tx *store.Tx, q Query, names Names) (*Report, error) {
 	from := HourOf(q.From)
 	to := HourOf(q.To.Add(time.Hour - time.Nanosecond))
 	if !q.To.After(q.From) {
-		return nil, fmt.Errorf("usage: the time ends at %s, before it begins at %s", q.To, q.From)
+		return nil, fmt.Errorf("usage: the time ends at %s, before it begins at %s", q.To.Format(time.RFC3339), q.From.Format(time.RFC3339))
 	}
 	zone := q.Zone
 	if zone == nil {

@@ -3,6 +3,7 @@ package usage
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -125,6 +126,12 @@ func TestReportsOverAnyStretchAgreeWithTheCalls(t *testing.T) {
 	}
 	if err := db.View(func(tx *store.Tx) error { _, err := Read(tx, Query{From: begin, To: begin}, names); return err }); err == nil {
 		t.Error("an empty stretch was taken")
+	}
+	if err := db.View(func(tx *store.Tx) error {
+		_, err := Read(tx, Query{From: time.Now().Add(time.Hour), To: time.Now()}, names)
+		return err
+	}); err == nil || strings.Contains(err.Error(), "m=+") {
+		t.Errorf("a stretch that ends before it begins: %v", err) // the clock's own reading was in it
 	}
 }
 
