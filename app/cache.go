@@ -51,7 +51,8 @@ func (e *env) cacheExplain() *cobra.Command {
 model at Ollama, and what in their words speaks against it. Corral need not be running.
 
 With --jsonl it reads lines such as {"a": "a question", "b": "another"} and prints a line for each:
-{"hit": false, "similarity": 0.97, "veto": "numbers: 12, not 20"}.`,
+{"hit": false, "similarity": 0.97, "veto": "numbers: 12, not 20"}.
+A line that is no such pair gives {"error": "line 2: ..."} in its place, and the end is then 1.`,
 		Example: `  corral cache explain "Is it safe to eat raw eggs?" "Is it unsafe to eat raw eggs?"
   corral cache explain --jsonl < pairs.jsonl > verdicts.jsonl`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -157,15 +158,17 @@ func (e *env) explainer(model, server string) (*explainer, error) {
 // pairsAtOnce is how many pairs are embedded in one request.
 const pairsAtOnce = 64
 
-// lines explains the pairs of a stream, some at a time, so that it may be of any length.
+// lines explains the pairs of a stream, some at a time, so that it may be of any length, and each as soon as there is no more to be read. A
+// line that is no pair has its error in the verdict's place, and those after it are explained all the same.
 func (x *explainer) lines(ctx context.Context, in io.Reader, out io.Writer) error {
-	r := bufio.NewReader(in)
-	w := bufio.NewWriter(out)
-	enc := json.NewEncoder(w)
+	r := bufio.NewReaderSize(in, 1<<16)
+	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
+	wrong := uint64(0)
 	for n, done := 0, false; !done; {
 		var pairs [][2]string
-		for len(pairs) < pairsAtOnce && !done {
+		var whys []error // of each line; nil: it is the next of pairs
+		for len(whys) < pairsAtOnce && !done && (len(whys) == 0 || r.Buffered() > 0) {
 			line, err := r.ReadBytes('\n')
 			if err != nil && err != io.EOF {
 				return fmt.Errorf("read standard input: %w", err)
@@ -175,29 +178,52 @@ func (x *explainer) lines(ctx context.Context, in io.Reader, out io.Writer) erro
 			if len(bytes.TrimSpace(line)) == 0 {
 				continue
 			}
-			var p struct{ A, B *string }
-			if err := json.Unmarshal(line, &p); err != nil {
-				return fmt.Errorf("line %d: %w", n, err)
+			pair, err := readPair(line)
+			if err == nil {
+				pairs = append(pairs, pair)
+			} else {
+				err = fmt.Errorf("line %d: %w", n, err)
 			}
-			if p.A == nil || p.B == nil {
-				return fmt.Errorf(`line %d has no "a" or no "b"; a line is {"a": "a question", "b": "another"}`, n)
-			}
-			pairs = append(pairs, [2]string{*p.A, *p.B})
+			whys = append(whys, err)
 		}
 		found, err := x.explain(ctx, pairs)
 		if err != nil {
 			return err
 		}
-		for i := range found {
-			if err := enc.Encode(found[i]); err != nil {
+		for _, why := range whys {
+			var line any = lineError{why}
+			if why == nil {
+				line, found = found[0], found[1:]
+			} else {
+				wrong++
+			}
+			if err := enc.Encode(line); err != nil {
 				return err
 			}
 		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%s of standard input could not be read; each has an error in its place", plural(wrong, "line", "lines"))
 	}
 	return nil
+}
+
+// lineError is what is printed for a line that is no pair.
+type lineError struct{ error }
+
+func (e lineError) MarshalJSON() ([]byte, error) {
+	return json.Marshal(map[string]string{"error": e.Error()})
+}
+
+func readPair(line []byte) (pair [2]string, err error) {
+	var p struct{ A, B *string }
+	if err := json.Unmarshal(line, &p); err != nil {
+		return pair, err
+	}
+	if p.A == nil || p.B == nil {
+		return pair, errors.New(`it has no "a" or no "b"; a line is {"a": "a question", "b": "another"}`)
+	}
+	return [2]string{*p.A, *p.B}, nil
 }
 
 func (x *explainer) explain(ctx context.Context, pairs [][2]string) ([]alike, error) {

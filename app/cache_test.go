@@ -1,7 +1,9 @@
 package app_test
 
 import (
+	"bufio"
 	"bytes"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -44,6 +46,15 @@ func TestCacheExplain(t *testing.T) {
 		t.Errorf("%d %d lines: last %q, %s", code, len(lines), lines[len(lines)-1], errs)
 	}
 
+	// A line that is no pair keeps its place, and nothing from the others: once it was all that was said.
+	code, out, errs = explain(line+"\n\n[]\n{\"a\":\"x\"}\n"+line, "--model", "embed", "--jsonl")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 1 || len(lines) != 4 || errs != "corral: 2 lines of standard input could not be read; each has an error in its place\n" ||
+		!strings.HasPrefix(lines[0], `{"hit":false`) || lines[3] != lines[0] ||
+		!strings.HasPrefix(gjson.Get(lines[1], "error").String(), "line 3: ") || !strings.HasPrefix(gjson.Get(lines[2], "error").String(), `line 4: it has no "a" or no "b"`) {
+		t.Errorf("%d %q %q", code, lines, errs)
+	}
+
 	code, _, errs = explain("", "a", "b")
 	if code != 1 || !strings.Contains(errs, "`ollama pull all-minilm`") {
 		t.Errorf("no model: %d %s", code, errs)
@@ -71,12 +82,36 @@ func TestCacheExplainSaysWhatIsWrong(t *testing.T) {
 		{"", []string{"--ollama", chat.URL, "one", "two"}, "does not support embeddings"},
 		{"", []string{"--ollama", "http://", "one", "two"}, "is no address"},
 		{"", []string{"--threshold", "2", "one", "two"}, "out of range"},
-		{"{\"a\":\"x\"}\n", []string{"--jsonl"}, `line 1 has no "a" or no "b"`},
-		{"\n[]\n", []string{"--jsonl"}, "line 2: "},
 	} {
 		code, out, errs := corral(tt.stdin, append([]string{"cache", "explain"}, tt.args...)...)
 		if code != 1 || out != "" || !strings.Contains(errs, tt.want) {
 			t.Errorf("%v: %d %q %q, want %q", tt.args, code, out, errs, tt.want)
 		}
+	}
+}
+
+// TestCacheExplainAnswersEachLineAsItComes: who writes a pair and waits for its verdict before the next one gets it.
+func TestCacheExplainAnswersEachLineAsItComes(t *testing.T) {
+	t.Setenv("CORRAL_CONFIG", "")
+	t.Setenv("HOME", t.TempDir())
+	ollama := testkit.Ollama(t)
+	in, give := io.Pipe()
+	take, out := io.Pipe()
+	ended := make(chan int)
+	go func() {
+		code := app.Main([]string{"cache", "explain", "--ollama", ollama.Addr, "--model", "embed", "--jsonl"}, in, out, io.Discard)
+		out.Close()
+		ended <- code
+	}()
+	r := bufio.NewReader(take)
+	for range 2 {
+		io.WriteString(give, "{\"a\": \"x\", \"b\": \"x\"}\n")
+		if line, err := r.ReadString('\n'); err != nil || !gjson.Get(line, "hit").Bool() {
+			t.Errorf("%q %v", line, err)
+		}
+	}
+	give.Close()
+	if code := <-ended; code != 0 {
+		t.Error(code)
 	}
 }
