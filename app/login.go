@@ -1,8 +1,10 @@
 package app
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +17,9 @@ func (e *env) autostart() *cobra.Command {
 		Use: "autostart [on|off]", Short: "Have Corral start when you log in, or not", Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"on", "off"},
 		Long: `Says whether the running Corral starts when its user logs in to the desktop; with
 "on" or "off", changes that. It is off unless asked for. What starts is the same
-program, with the same config and data folder, without a window.
+program, with the same config and data folder and the flags that it runs with now
+(--listen and those of the log), without a window. Variables such as CORRAL_LISTEN
+are those of the login.
 
 A server without a desktop has systemd start it: see docs/operations.md.`,
 		Example: "  corral autostart         # is it on?\n  corral autostart on",
@@ -46,14 +50,20 @@ A server without a desktop has systemd start it: see docs/operations.md.`,
 	})
 }
 
-// atLogin is the entry that starts this Corral, with its config and data folder.
-func (e *env) atLogin() (autostart.Entry, error) {
+// atLogin is the entry that starts this Corral, with its config and data folder, and the flags of serve that it was started with, by their
+// names: apps look for it at the same address.
+func (e *env) atLogin(serve map[string]string) (autostart.Entry, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return autostart.Entry{}, err
 	}
-	same, err := e.same()
-	return autostart.Daemon(exe, same...), err
+	args, err := e.same()
+	for _, name := range slices.Sorted(maps.Keys(serve)) {
+		if value := serve[name]; value != "" {
+			args = append(args, "--"+name, value)
+		}
+	}
+	return autostart.Daemon(exe, args...), err
 }
 
 // same are the flags that make another process work with this one's config and data folder, wherever it is started: at login

@@ -88,7 +88,7 @@ valid changes nothing.`,
 			if config.Desktop() {
 				o.Keyring = vault.OSKeyring{}
 			}
-			if at, err := e.atLogin(); err == nil {
+			if at, err := e.atLogin(map[string]string{"listen": listen, "log": logLevel, "log-file": logFile, "log-format": logFormat}); err == nil {
 				o.Autostart = at
 			}
 			if exe, err := os.Executable(); err == nil {
