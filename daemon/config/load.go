@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/knadh/koanf/providers/confmap"
@@ -18,6 +20,7 @@ type Source struct {
 	Path     string                      // of corral.yaml; empty: no file
 	Explicit bool                        // somebody named the file, so it is an error when it is not there
 	Lookup   func(string) (string, bool) // reads CORRAL_* variables, as os.LookupEnv does; nil: none are read
+	Environ  func() []string             // all variables, as os.Environ gives them, to warn of those that set nothing; nil: nobody is warned
 	Flags    map[string]string           // what the command line sets, by path: {"telemetry.log": "debug"}
 }
 
@@ -25,7 +28,7 @@ type Source struct {
 // and what the command line sets.
 func NewSource(flag string, flags map[string]string) Source {
 	path, explicit := ConfigPath(flag)
-	return Source{Path: path, Explicit: explicit, Lookup: os.LookupEnv, Flags: flags}
+	return Source{Path: path, Explicit: explicit, Lookup: os.LookupEnv, Environ: os.Environ, Flags: flags}
 }
 
 // Load reads the file at path, which must be there, and the environment. The error is an *Errors when the content is at
@@ -118,7 +121,36 @@ func (s Source) parse(data []byte) (Config, []Problem, error) {
 	if err := rep.err(); err != nil {
 		return Config{}, nil, err
 	}
-	return c, c.warnings(rep), nil
+	return c, append(c.warnings(rep), s.strays(layers.Raw())...), nil
+}
+
+// notFields are variables that Corral and its tests read for themselves.
+var notFields = []string{"CORRAL_CONFIG", "CORRAL_DATA_DIR"}
+
+// strays tells of CORRAL_* variables that set no field, as a misspelt one does; but for keys that the config, as it came, names with env:.
+func (s Source) strays(raw map[string]any) (found []Problem) {
+	if s.Environ == nil {
+		return nil
+	}
+	paths := variables("", reflect.TypeFor[Config]())
+	keys := secretsIn(raw, reflect.TypeFor[Config]())
+	names := make([]string, len(paths)) // without the prefix, which would make all of them alike
+	for i, path := range paths {
+		names[i] = strings.TrimPrefix(variable(path), prefix)
+	}
+	for _, set := range s.Environ() {
+		name, value, _ := strings.Cut(set, "=")
+		rest, ours := strings.CutPrefix(name, prefix)
+		if !ours || value == "" || strings.HasPrefix(rest, "TEST_") || slices.Contains(notFields, name) || slices.Contains(names, rest) || slices.Contains(keys, "env:"+name) {
+			continue
+		}
+		message := "sets nothing: no field that a variable can set has this name"
+		if meant := nearest(rest, names); meant != "" {
+			message = "sets nothing; did you mean " + prefix + meant + "?"
+		}
+		found = append(found, Problem{File: strings.Trim(strconv.QuoteToASCII(name), `"`), Message: message})
+	}
+	return inOrder(found)
 }
 
 // environment is what CORRAL_* variables set, by path. A variable that is empty is one that is not set.
@@ -137,9 +169,12 @@ func (s Source) environment(rep *report) map[string]any {
 	return set
 }
 
+// prefix begins the names of variables that set fields.
+const prefix = "CORRAL_"
+
 // variable is the name of the environment variable that sets the field at path: CORRAL_TELEMETRY_LOG for telemetry.log.
 func variable(path string) string {
-	return "CORRAL_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+	return prefix + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
 // variables are the paths of all fields that one text can set: every scalar, and lists of texts.

@@ -438,3 +438,33 @@ func wantProblems(t *testing.T, err error, want ...string) {
 		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
 }
+
+// TestVariablesThatSetNothingAreTold: a misspelt one was ignored without a word.
+func TestVariablesThatSetNothingAreTold(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "corral.yaml")
+	if err := os.WriteFile(file, []byte("providers: [ { name: p, kind: openai, key: env:CORRAL_P_KEY } ]\ntelemetry: { otlp_headers: [ { name: x, value: env:CORRAL_HEADER } ] }\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := Source{Path: file, Lookup: lookup(nil), Environ: func() []string {
+		return []string{"HOME=/h", "CORRAL=x", "CORRAL_BREAKER_FAILURS=3", "CORRAL_BREAKER_FAILURES=3", "CORRAL_CONFIG=c", "CORRAL_DATA_DIR=d", "CORRAL_TEST_OLLAMA=o", "CORRAL_PROVIDERS=secret",
+			"CORRAL_P_KEY=secret", "CORRAL_HEADER=secret", "CORRAL_EMPTY=", "CORRAL_listen=l", "CORRAL_NONE\n=secret"}
+	}}
+	_, warnings, err := s.Load()
+	var said []string
+	for _, w := range warnings {
+		said = append(said, w.Error())
+	}
+	want := []string{
+		"CORRAL_BREAKER_FAILURS: sets nothing; did you mean CORRAL_BREAKER_FAILURES?",
+		`CORRAL_NONE\n: sets nothing: no field that a variable can set has this name`,
+		"CORRAL_PROVIDERS: sets nothing: no field that a variable can set has this name",
+		"CORRAL_listen: sets nothing; did you mean CORRAL_LISTEN?",
+	}
+	if err != nil || !slices.Equal(said, want) {
+		t.Errorf("%v\n%s", err, strings.Join(said, "\n"))
+	}
+	s.Environ = nil
+	if _, warnings, err = s.Load(); err != nil || len(warnings) > 0 {
+		t.Errorf("%v %v", err, warnings)
+	}
+}
