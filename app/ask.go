@@ -109,6 +109,6 @@ func (e *env) answer(a *client.Answer, began time.Time) error {
 			"tokens_in": last.Input, "tokens_out": last.Output, "ms": time.Since(began).Milliseconds()})
 	}
 	sayln(e.out)
-	sayf(e.err, "%s answered (%s), %d tokens in %v, request %s\n", who, a.Header.Get("Corral-Route"), last.Output, time.Since(began).Round(time.Millisecond), a.Header.Get("X-Request-Id"))
+	sayf(e.err, "%s answered (%s), %s in %v, request %s\n", who, a.Header.Get("Corral-Route"), plural(last.Output, "token", "tokens"), time.Since(began).Round(time.Millisecond), a.Header.Get("X-Request-Id"))
 	return nil
 }

@@ -257,7 +257,7 @@ func (e *env) auditStatus() *cobra.Command {
 				if a.Error != "" {
 					fails = "; fails: " + a.Error
 				}
-				sayf(w, "Anchor\t%s, has seen %d entries%s\n", a.Name, a.Size, fails)
+				sayf(w, "Anchor\t%s, has seen %s%s\n", a.Name, plural(a.Size, "entry", "entries"), fails)
 			}
 			if s.Failing != "" {
 				sayf(w, "Failing\t%s since %s\n", s.Failing, s.FailingSince.Local().Format(time.DateTime))
@@ -352,7 +352,7 @@ func (e *env) verified(v *ledger.Verification) error {
 		sayln(e.out, p)
 	}
 	for _, g := range v.Gaps {
-		sayf(e.out, "Note: %d calls from %s to %s went by unrecorded, as noted afterwards: %s\n", g.Calls, g.From.Local().Format(time.DateTime), g.To.Local().Format(time.DateTime), g.Reason)
+		sayf(e.out, "Note: %s from %s to %s went by unrecorded, as noted afterwards: %s\n", plural(g.Calls, "call", "calls"), g.From.Local().Format(time.DateTime), g.To.Local().Format(time.DateTime), g.Reason)
 	}
 	for _, l := range v.Lost {
 		sayf(e.out, "Note: entries #%d to #%d, which the second place has seen, were given up: %s\n", l.From, l.To-1, l.Why)
@@ -369,10 +369,10 @@ func (e *env) verified(v *ledger.Verification) error {
 	sayf(e.out, "The ledger is whole: entries #%d to #%d.\n", v.From, v.Size-1)
 	sayf(e.out, "Anchored in a second place: %s. Signed: %s. Signed heads checked: %d.\n", upTo(v, v.Anchored), upTo(v, v.Signed), v.Heads)
 	if v.Erased > 0 {
-		sayf(e.out, "Erased on record: %d entries.\n", v.Erased)
+		sayf(e.out, "Erased on record: %s.\n", plural(v.Erased, "entry", "entries"))
 	}
 	if v.Removed > 0 {
-		sayf(e.out, "Texts removed on record: of %d entries.\n", v.Removed)
+		sayf(e.out, "Texts removed on record: of %s.\n", plural(v.Removed, "entry", "entries"))
 	}
 	return nil
 }
@@ -401,7 +401,7 @@ func (e *env) verifyProof(file, key string) error {
 	if e.json {
 		return e.print(v)
 	}
-	sayf(e.out, "The proof holds: entry #%d is in the ledger, as of the head signed over %d entries.\n", v.Seq, v.Head.Size)
+	sayf(e.out, "The proof holds: entry #%d is in the ledger, as of the head signed over %s.\n", v.Seq, plural(v.Head.Size, "entry", "entries"))
 	sayf(e.out, "It is of %s, status %d.\n", v.Row.Time.UTC().Format(time.RFC3339), v.Row.Status)
 	if v.Entry == nil {
 		sayln(e.out, "What it says is sealed; `corral audit prove --reveal` makes a proof that shows it.")
@@ -506,7 +506,7 @@ The entries' numbers and hashes stay, and the ledger still verifies.`,
 			if e.json {
 				return e.print(done)
 			}
-			sayf(e.out, "Erased %d entries; entry #%d records it.\n", done.Entries, done.Seq)
+			sayf(e.out, "Erased %s; entry #%d records it.\n", plural(done.Entries, "entry", "entries"), done.Seq)
 			return nil
 		},
 	})

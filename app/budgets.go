@@ -56,10 +56,10 @@ func (e *env) budgetTable(budgets []budget.Balance) error {
 		return err
 	}
 	if more > 0 {
-		sayf(e.out, "\n%d more accounts have spent less.\n", more)
+		sayf(e.out, "\n%s spent less.\n", plural(more, "more account has", "more accounts have"))
 	}
 	if unpriced > 0 {
-		sayf(e.out, "\nThe cost of %d calls is not known and in no budget: their models have no price (give one under prices.models in corral.yaml), or their targets told no count that makes sense.\n", unpriced)
+		sayf(e.out, "\nThe cost of %s is not known and in no budget: no price is known of the model (give one under prices.models in corral.yaml), or the target told no count that makes sense.\n", plural(unpriced, "call", "calls"))
 	}
 	return nil
 }

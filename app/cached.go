@@ -53,22 +53,22 @@ func (e *env) cacheStats() *cobra.Command {
 
 func (e *env) tellCache(r *cacheReport) error {
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	sayf(w, "In memory:\t%d answers, %s of %s\n", r.Entries, size(r.Bytes), size(uint64(r.MaxBytes)))
+	sayf(w, "In memory:\t%s, %s of %s\n", plural(r.Entries, "answer", "answers"), size(r.Bytes), size(uint64(r.MaxBytes)))
 	switch f := r.File; {
 	case f == nil:
 		sayf(w, "On disk:\tnone are kept there\n")
 	case f.Off != "":
 		sayf(w, "On disk:\tout of use: %s\n", f.Off)
 	default:
-		sayf(w, "On disk:\t%d answers, %s\n", f.Entries, size(uint64(f.FileBytes)))
+		sayf(w, "On disk:\t%s, %s\n", plural(f.Entries, "answer", "answers"), size(uint64(f.FileBytes)))
 	}
 	if r.Questions > 0 {
 		sayf(w, "Questions:\t%d can be found by one alike\n", r.Questions)
 	}
-	sayf(w, "Hits:\t%d of %d lookups (%.0f %%) since the start: %d from memory, %d from disk, %d shared with a call under way, %d to a question alike\n",
-		r.Memory+r.Disk+r.Flight+r.Similar, r.Lookups, 100*r.HitRate, r.Memory, r.Disk, r.Flight, r.Similar)
-	sayf(w, "Saved:\t%d tokens, %s, %s since the start\n", r.SavedTokens, (time.Duration(r.SavedSeconds * float64(time.Second))).Round(time.Millisecond), money(record.Nano(r.SavedNano)))
-	sayf(w, "30 days:\t%d of %d calls answered from the cache; %d tokens and %s saved, by the ledger\n", r.Month.CacheHits, r.Month.Calls, r.Month.HitTokens, money(record.Nano(r.Month.HitSaved)))
+	sayf(w, "Hits:\t%d of %s (%.0f %%) since the start: %d from memory, %d from disk, %d shared with a call under way, %d to a question alike\n",
+		r.Memory+r.Disk+r.Flight+r.Similar, plural(r.Lookups, "lookup", "lookups"), 100*r.HitRate, r.Memory, r.Disk, r.Flight, r.Similar)
+	sayf(w, "Saved:\t%s, %s, %s since the start\n", plural(r.SavedTokens, "token", "tokens"), (time.Duration(r.SavedSeconds * float64(time.Second))).Round(time.Millisecond), money(record.Nano(r.SavedNano)))
+	sayf(w, "30 days:\t%d of %s answered from the cache; %s and %s saved, by the ledger\n", r.Month.CacheHits, plural(r.Month.Calls, "call", "calls"), plural(r.Month.HitTokens, "token", "tokens"), money(record.Nano(r.Month.HitSaved)))
 	return w.Flush()
 }
 
@@ -162,7 +162,7 @@ func (e *env) cacheShow() *cobra.Command {
 			if e.json {
 				return e.print(it)
 			}
-			sayf(e.out, "Id:       %s\nAsked:    %s at %s\nAnswered: %s at %s, in %.0f ms, %d tokens\nStored:   %s\nExpires:  %s\n", it.ID, it.Asked, it.Endpoint, it.Model, it.Provider, it.TookMS, it.Tokens,
+			sayf(e.out, "Id:       %s\nAsked:    %s at %s\nAnswered: %s at %s, in %.0f ms, %s\nStored:   %s\nExpires:  %s\n", it.ID, it.Asked, it.Endpoint, it.Model, it.Provider, it.TookMS, plural(it.Tokens, "token", "tokens"),
 				it.Stored.Local().Format(time.DateTime), it.Expires.Local().Format(time.DateTime))
 			if it.Question != "" {
 				sayf(e.out, "Question: %s\n", lines(it.Question))
@@ -195,7 +195,7 @@ func (e *env) cacheClear() *cobra.Command {
 			if e.json {
 				return e.print(map[string]int{"removed": removed})
 			}
-			sayf(e.out, "%d kept answers removed.\n", removed)
+			sayf(e.out, "%s removed.\n", plural(removed, "kept answer", "kept answers"))
 			return nil
 		},
 	})

@@ -87,14 +87,14 @@ Ends with 1 if there is a problem; a warning is no problem. No key is shown.`,
 				d.show()
 			}
 			if err == nil && problems > 0 {
-				err = errors.New(plural(uint64(problems), "problem", "problems"))
+				err = errors.New(plural(problems, "problem", "problems"))
 			}
 			return err
 		},
 	})
 }
 
-func plural(n uint64, one, many string) string {
+func plural[N int | int64 | uint64](n N, one, many string) string {
 	if n == 1 {
 		return "1 " + one
 	}

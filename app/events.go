@@ -69,7 +69,7 @@ func eventWords(e event.Event) string {
 	case event.Call:
 		return callWords(e)
 	case event.Load:
-		return fmt.Sprintf("%d calls under way, %d of them wait", e.InFlight, e.Waiting)
+		return fmt.Sprintf("%s under way, %s", plural(e.InFlight, "call", "calls"), plural(e.Waiting, "of them waits", "of them wait"))
 	case event.Retry:
 		return fmt.Sprintf("%s is asked again: %s", named(e.Provider, e.Model), e.Cause)
 	case event.Fallback:
@@ -136,7 +136,7 @@ func missed(n uint64) string {
 	if n == 0 {
 		return "some events are not told."
 	}
-	return fmt.Sprintf("%d events are not told.", n)
+	return plural(n, "event is not told.", "events are not told.")
 }
 
 func callWords(e event.Call) string {

@@ -182,7 +182,7 @@ func (e *env) providers() *cobra.Command {
 			if t.Auth == "ok" {
 				said += ", takes its key"
 			}
-			sayf(e.out, "%s and has %s.\n", said, plural(uint64(len(t.Models)), "model", "models"))
+			sayf(e.out, "%s and has %s.\n", said, plural(len(t.Models), "model", "models"))
 			return nil
 		},
 	})

@@ -174,7 +174,7 @@ func (e *env) modelsShow() *cobra.Command {
 				if n == 0 {
 					return ""
 				}
-				return fmt.Sprintf("%d tokens", n)
+				return plural(n, "token", "tokens")
 			}
 			line("Name", m.Name)
 			line("Provider", m.Provider)

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -37,8 +38,8 @@ func (e *env) status() *cobra.Command {
 			if !s.Ready {
 				ready = "not ready"
 			}
-			sayf(e.out, "Corral %s is %s at http://%s (pid %d, up %s, %d calls under way)\n\n", s.Version, ready, s.Listen, s.PID,
-				time.Since(s.Started).Round(time.Second), s.InFlight)
+			sayf(e.out, "Corral %s is %s at http://%s (pid %d, up %s, %s under way)\n\n", s.Version, ready, s.Listen, s.PID,
+				time.Since(s.Started).Round(time.Second), plural(s.InFlight, "call", "calls"))
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			sayf(w, "PROVIDER\tKIND\tADDRESS\tSTATE\n")
 			for _, p := range s.Providers {
@@ -51,7 +52,7 @@ func (e *env) status() *cobra.Command {
 			if len(s.Models) > 0 {
 				sayf(w, "\nMODEL\tTARGETS\n")
 				for _, m := range s.Models {
-					sayf(w, "%s\t%v\n", m.Name, m.Targets)
+					sayf(w, "%s\t%s\n", m.Name, strings.Join(m.Targets, ", "))
 				}
 			}
 			if len(targets) > 0 {
@@ -66,7 +67,7 @@ func (e *env) status() *cobra.Command {
 			}
 			for _, q := range queues {
 				if q.Waiting > 0 {
-					sayf(w, "\nAt %s %d calls are running and %d wait.\n", q.Provider, q.Running, q.Waiting)
+					sayf(w, "\nAt %s %s running and %s.\n", q.Provider, plural(q.Running, "call is", "calls are"), plural(q.Waiting, "waits", "wait"))
 				}
 			}
 			if err := w.Flush(); err != nil {

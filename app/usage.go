@@ -126,13 +126,13 @@ func (e *env) usageTable(r *usage.Report) error {
 		return err
 	}
 	if r.Total.Unpriced > 0 {
-		sayf(e.out, "\nThe cost of %d calls is not known: their models have no price (`corral usage prices` shows those that have), or their targets told no count that makes sense.\n", r.Total.Unpriced)
+		sayf(e.out, "\nThe cost of %s is not known: no price is known of the model (`corral usage prices` shows those that have one), or the target told no count that makes sense.\n", plural(r.Total.Unpriced, "call", "calls"))
 	}
 	if r.Total.Estimated > 0 {
-		sayf(e.out, "\nTokens of %d calls were counted here: the provider did not tell them, or the answer ended before it could.\n", r.Total.Estimated)
+		sayf(e.out, "\nTokens of %s were counted here: the provider did not tell them, or the answer ended before it could.\n", plural(r.Total.Estimated, "call", "calls"))
 	}
 	if r.Total.Odd > 0 {
-		sayf(e.out, "\n%d calls came with counts that make no sense; these are in no sum.\n", r.Total.Odd)
+		sayf(e.out, "\n%s with counts that make no sense; these are in no sum.\n", plural(r.Total.Odd, "call came", "calls came"))
 	}
 	return nil
 }
