@@ -363,8 +363,8 @@ func (e *env) verified(v *ledger.Verification) error {
 	if v.From > 0 {
 		sayf(e.out, "Note: entries below #%d were removed on record (audit.keep_entries, audit.max_entries).\n", v.From)
 	}
-	if err := v.Err(); err != nil {
-		return err
+	if !v.OK() { // the problems stand above, the first bad entry first
+		return fmt.Errorf("the ledger is not whole: %s", plural(len(v.Problems), "problem", "problems"))
 	}
 	sayf(e.out, "The ledger is whole: entries #%d to #%d.\n", v.From, v.Size-1)
 	sayf(e.out, "Anchored in a second place: %s. Signed: %s. Signed heads checked: %d.\n", upTo(v, v.Anchored), upTo(v, v.Signed), v.Heads)

@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"corral/store/ledger"
@@ -21,5 +23,14 @@ func TestHowFarEntriesAreCovered(t *testing.T) {
 		if got := upTo(&ledger.Verification{From: c.from}, c.end); got != c.want {
 			t.Errorf("from %d to %d: %q, want %q", c.from, c.end, got, c.want)
 		}
+	}
+}
+
+// The first problem was said twice: in the list of them, and as the error at the end.
+func TestEachProblemOfALedgerIsSaidOnce(t *testing.T) {
+	var out bytes.Buffer
+	err := (&env{out: &out}).verified(&ledger.Verification{Problems: []ledger.Problem{{Seq: 3, End: 4, Text: "was edited"}, {Seq: 5, End: 9, Text: "are missing"}}})
+	if err == nil || strings.Count(out.String()+err.Error(), "was edited") != 1 || out.String() != "entry 3: was edited\nentries 5 to 8: are missing\n" || err.Error() != "the ledger is not whole: 2 problems" {
+		t.Errorf("%q %v", out.String(), err)
 	}
 }
