@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -10,17 +11,22 @@ import (
 )
 
 func (e *env) backup() *cobra.Command {
-	return &cobra.Command{
+	var force bool
+	c := &cobra.Command{
 		Use: "backup [FILE]", Short: "Write the ledger, its wrapped keys and the app keys to one file, while calls go on",
 		Long: `Write a backup of the data folder's database and wrapped keys as one tar file (- for
 standard output). The top key and the signing key are not in it: without them it
-tells nobody anything. Keep these apart; "corral audit status" says where they are.`,
+tells nobody anything. Keep these apart; "corral audit status" says where they are.
+A file that is there already is written over with --force only.`,
 		Example: "  corral backup\n  corral backup /mnt/usb/corral.tar",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			path := "corral-" + time.Now().Format("20060102-150405") + ".tar"
 			if len(args) == 1 {
 				path = args[0]
+			}
+			if _, err := os.Lstat(path); path != "-" && err == nil && !force {
+				return fmt.Errorf("%s is there already, and was left as it is; --force writes over it", path)
 			}
 			api, err := e.client()
 			if err != nil {
@@ -35,6 +41,8 @@ tells nobody anything. Keep these apart; "corral audit status" says where they a
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&force, "force", false, "write over a file that is there already")
+	return c
 }
 
 func (e *env) restore() *cobra.Command {
@@ -65,7 +73,7 @@ was made stays erased.`,
 			if e.json {
 				return e.print(done)
 			}
-			sayf(e.out, "Restored %d entries; %d anchored ones were given up.\n", done.Entries, done.GivenUp)
+			sayf(e.out, "Restored %s; %s given up.\n", plural(done.Entries, "entry", "entries"), plural(done.GivenUp, "anchored one was", "anchored ones were"))
 			for _, k := range done.Kept {
 				sayln(e.out, "Kept:", k)
 			}
