@@ -3,9 +3,11 @@ package app_test
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,15 +48,6 @@ func TestCacheExplain(t *testing.T) {
 		t.Errorf("%d %d lines: last %q, %s", code, len(lines), lines[len(lines)-1], errs)
 	}
 
-	// A line that is no pair keeps its place, and nothing from the others: once it was all that was said.
-	code, out, errs = explain(line+"\n\n[]\n{\"a\":\"x\"}\n"+line, "--model", "embed", "--jsonl")
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if code != 1 || len(lines) != 4 || errs != "corral: 2 lines of standard input could not be read; each has an error in its place\n" ||
-		!strings.HasPrefix(lines[0], `{"hit":false`) || lines[3] != lines[0] ||
-		!strings.HasPrefix(gjson.Get(lines[1], "error").String(), "line 3: ") || !strings.HasPrefix(gjson.Get(lines[2], "error").String(), `line 4: it has no "a" or no "b"`) {
-		t.Errorf("%d %q %q", code, lines, errs)
-	}
-
 	code, _, errs = explain("", "a", "b")
 	if code != 1 || !strings.Contains(errs, "`ollama pull all-minilm`") {
 		t.Errorf("no model: %d %s", code, errs)
@@ -90,16 +83,41 @@ func TestCacheExplainSaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// embedder is an Ollama to which all texts are alike.
+func embedder(t *testing.T) (url string) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var in struct{ Input []string }
+		json.NewDecoder(r.Body).Decode(&in)
+		json.NewEncoder(w).Encode(map[string]any{"embeddings": slices.Repeat([][]float32{{1, 0}}, len(in.Input))})
+	}))
+	t.Cleanup(s.Close)
+	return s.URL
+}
+
+// TestCacheExplainGoesOnAfterABadLine: it keeps its place, and takes nothing from the others. Once it was all that was said.
+func TestCacheExplainGoesOnAfterABadLine(t *testing.T) {
+	t.Setenv("CORRAL_CONFIG", "")
+	t.Setenv("HOME", t.TempDir())
+	const pair = `{"a": "x", "b": "x"}`
+	code, out, errs := corral(pair+"\n\n[]\n{\"a\":\"x\"}\n"+pair, "cache", "explain", "--ollama", embedder(t), "--jsonl")
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != 1 || len(lines) != 4 || errs != "corral: 2 lines of standard input could not be read; each has an error in its place\n" ||
+		lines[0] != `{"hit":true,"similarity":1,"veto":""}` || lines[3] != lines[0] ||
+		!strings.HasPrefix(gjson.Get(lines[1], "error").String(), "line 3: ") || !strings.HasPrefix(gjson.Get(lines[2], "error").String(), `line 4: it has no "a" or no "b"`) {
+		t.Errorf("%d %q %q", code, lines, errs)
+	}
+}
+
 // TestCacheExplainAnswersEachLineAsItComes: who writes a pair and waits for its verdict before the next one gets it.
 func TestCacheExplainAnswersEachLineAsItComes(t *testing.T) {
 	t.Setenv("CORRAL_CONFIG", "")
 	t.Setenv("HOME", t.TempDir())
-	ollama := testkit.Ollama(t)
+	server := embedder(t)
 	in, give := io.Pipe()
 	take, out := io.Pipe()
 	ended := make(chan int)
 	go func() {
-		code := app.Main([]string{"cache", "explain", "--ollama", ollama.Addr, "--model", "embed", "--jsonl"}, in, out, io.Discard)
+		code := app.Main([]string{"cache", "explain", "--ollama", server, "--jsonl"}, in, out, io.Discard)
 		out.Close()
 		ended <- code
 	}()
