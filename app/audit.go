@@ -207,11 +207,15 @@ func money(m record.Money) string {
 	case m.Nano == 0:
 		return "$0"
 	}
-	s := fmt.Sprintf("%.9f", float64(m.Nano)/1e9)
-	if m.Nano >= 1e7 || m.Nano <= -1e7 {
-		s = fmt.Sprintf("%.4f", float64(m.Nano)/1e9)
+	sign, dollars := "$", float64(m.Nano)/1e9
+	if dollars < 0 {
+		sign, dollars = "-$", -dollars
 	}
-	return "$" + strings.TrimRight(strings.TrimRight(s, "0"), ".")
+	s := fmt.Sprintf("%.9f", dollars)
+	if dollars >= 0.01 {
+		s = fmt.Sprintf("%.4f", dollars)
+	}
+	return sign + strings.TrimRight(strings.TrimRight(s, "0"), ".")
 }
 
 func (e *env) auditShow() *cobra.Command {

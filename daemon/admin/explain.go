@@ -8,8 +8,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// MaxExplained is the longest text that is imagined, in tokens; the tag of Explain.Tokens has it too. The largest contexts hold ten million.
-const MaxExplained = 20_000_000
+// MaxExplained is the longest text that is imagined, in tokens (it is really made, four bytes for each); the tag of Explain.Tokens has it too.
+const MaxExplained = 4_000_000
 
 // Explain describes a call that is not made.
 type Explain struct {
@@ -19,7 +19,7 @@ type Explain struct {
 	Stream  bool   `json:"stream,omitempty"`
 	Tools   bool   `json:"tools,omitempty" doc:"it brings tools"`
 	Images  bool   `json:"images,omitempty" doc:"it brings a picture"`
-	Tokens  int    `json:"tokens,omitempty" minimum:"0" maximum:"20000000" doc:"how long its text is, roughly"`
+	Tokens  int    `json:"tokens,omitempty" minimum:"0" maximum:"4000000" doc:"how long its text is, roughly"`
 	Greedy  bool   `json:"greedy,omitempty" doc:"at temperature 0"`
 	Alone   bool   `json:"alone,omitempty" doc:"with Corral-Fallback: off"`
 	Key     string `json:"key,omitempty" maxLength:"100" doc:"id or name of an app's key"`
