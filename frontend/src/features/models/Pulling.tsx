@@ -1,9 +1,10 @@
 import { Alert, Button, Checkbox, Group, Modal, NativeSelect, Progress, Stack, Text, TextInput, VisuallyHidden } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { isOver, share, words } from '../../components/pulls'
 import { Failure } from '../../components/States'
 import classes from './Models.module.css'
-import { isOver, isPlain, share, suggestions, words } from './pulls'
+import { isPlain, suggestions } from './pulls'
 import { cancelling, type Pull, pulling, type Server } from './queries'
 
 /** A pull: how far it is, and what can be done about it. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Schema } from '../../api/client'
-import { isPlain, share, stays, withProgress, words } from './pulls'
+import { isPlain, stays, withProgress } from './pulls'
 import type { Library, Pull } from './queries'
 
 const pull: Pull = { id: '7', provider: 'local', model: 'm', state: 'running', done: 0, started: '2026-01-01T00:00:00Z' }
@@ -15,16 +15,6 @@ test('a pull that is new or over is asked for', () => {
   expect(withProgress(library, { ...told, id: 8 })).toBeUndefined()
   expect(withProgress(library, { ...told, state: 'done' })).toBeUndefined()
   expect(withProgress({ ...library, pulls: null }, told)).toBeUndefined()
-})
-
-test('how far a pull is', () => {
-  expect(words(pull)).toBe('Asking the registry')
-  expect(words({ ...pull, done: 512, total: 1024, speed: 256, left: 1.2 })).toBe('512 B of 1 KiB · 256 B/s · 2 s left')
-  expect(words({ ...pull, done: 1024, total: 1024 })).toBe('Checking what came')
-  expect(words({ ...pull, state: 'waiting' })).toMatch(/Waits/)
-  expect(words({ ...pull, state: 'cancelled' })).toMatch(/goes on/)
-  expect(share({ ...pull, done: 512, total: 1024 })).toBe(50)
-  expect(share(pull)).toBe(0)
 })
 
 test('how long a model stays', () => {

@@ -1,8 +1,6 @@
 import type { Schema } from '../../api/client'
-import { bytes, duration } from '../../components/format'
+import { duration } from '../../components/format'
 import type { Library, Pull } from './queries'
-
-export const isOver = (p: Pull) => p.state !== 'waiting' && p.state !== 'running'
 
 /** The library with what the feed tells of a pull; undefined: it has to be asked for anew, for the pull is new or has come to its end. */
 export function withProgress(library: Library, told: Schema<'ProgressData'>): Library | undefined {
@@ -13,29 +11,6 @@ export function withProgress(library: Library, told: Schema<'ProgressData'>): Li
   const now: Pull = { ...known, state: told.state, done: told.done, total: told.total, speed: told.speed, left }
   return { ...library, pulls: pulls.map((p) => (p === known ? now : p)) }
 }
-
-/** How far a pull is, in words. */
-export function words(p: Pull): string {
-  switch (p.state) {
-    case 'waiting':
-      return 'Waits until another one is through'
-    case 'done':
-      return p.total ? `It is there: ${bytes(p.total)}` : 'It is there'
-    case 'cancelled':
-      return 'Cancelled; pulled again, it goes on where it stopped'
-    case 'failed':
-      return 'Failed'
-  }
-  if (!p.total) return 'Asking the registry'
-  if (p.done >= p.total) return 'Checking what came'
-  const parts = [`${bytes(p.done)} of ${bytes(p.total)}`]
-  if (p.speed) parts.push(`${bytes(p.speed)}/s`)
-  if (p.left) parts.push(`${duration(Math.ceil(p.left) * 1000)} left`)
-  return parts.join(' · ')
-}
-
-/** Of 100. */
-export const share = (p: Pull) => (p.total ? Math.min(100, (100 * p.done) / p.total) : 0)
 
 /** How long a model still stays in memory, in words. */
 export function stays(expires: string | undefined, now: number): string {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
+import type { ask, Piece } from '../../api/ask'
 import { ApiError } from '../../api/client'
-import type { ask, Piece } from './ask'
 import { bodyOf, Conversation, choiceOf, noSettings, type Turn } from './conversation'
 
 const piece = (more: Partial<Piece>): Piece => ({ text: '', thinking: '', tools: [], done: false, reason: '', ...more })

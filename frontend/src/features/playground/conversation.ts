@@ -1,7 +1,7 @@
+import { ask, type Message, remedy, type ToolCall } from '../../api/ask'
 import { recentCalls } from '../../api/calls'
 import { ApiError, type Schema } from '../../api/client'
 import { leaving } from '../../api/session'
-import { ask, type Message, remedy, type ToolCall } from './ask'
 
 /** What the model is told beside the conversation. Empty: as the model has it. */
 export type Settings = {

@@ -1,4 +1,4 @@
-import { ApiError, send } from '../../api/client'
+import { ApiError, send } from './client'
 
 /** A tool that a model wants called. */
 export type ToolCall = { name: string; arguments: string }
