@@ -1,21 +1,25 @@
-import { Anchor, Button, Group, Loader, Paper, Progress, Radio, SimpleGrid, Stack, Tabs, Text, Textarea, Title } from '@mantine/core'
+import { Anchor, Button, Group, Loader, Paper, Radio, SimpleGrid, Stack, Tabs, Text, Textarea, Title } from '@mantine/core'
 import { IconCircleDashed } from '@tabler/icons-react'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type ReactNode, useEffect, useId, useRef, useState } from 'react'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { type ReactNode, useCallback, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { Link, useNavigate } from 'react-router'
-import type { Schema } from '../../api/client'
-import { bytes, count, duration } from '../../components/format'
+import { remedy } from '../../api/ask'
+import { ApiError, type Schema } from '../../api/client'
+import { count, duration } from '../../components/format'
 import { Section } from '../../components/Section'
 import { Severity } from '../../components/Severity'
-import { Answered, Command, Failure } from '../../components/States'
+import { Answered, Command, Failure, Loading } from '../../components/States'
 import { refuseGuide } from '../../hooks/guide'
-import { ask, type Progress as Pulled, pull, type System, small, snippets, systemOf, ways } from './ollama'
-import { modelsQuery, statusQuery } from './queries'
+import { ask } from './ask'
+import { type Choice, first, here, keeper, names } from './choices'
+import { type System, systemOf, ways } from './ollama'
+import { Pulling } from './Pulling'
+import { choicesQuery, libraryQuery, statusQuery } from './queries'
+import { snippets } from './snippets'
 
 /** The way from nothing to an app that is answered: a model server, a model, a question, the address. */
 export function Page() {
   const status = useQuery(statusQuery)
-  const [model, setModel] = useState('')
   const navigate = useNavigate()
   const leave = () => {
     refuseGuide()
@@ -36,9 +40,7 @@ export function Page() {
         time from the menu.
       </Text>
       <Answered query={status} height={140}>
-        {(s) => (
-          <Steps status={s} model={model} choose={setModel} again={() => void status.refetch()} looking={status.isFetching} leave={leave} />
-        )}
+        {(s) => <Steps status={s} again={() => void status.refetch()} looking={status.isFetching} leave={leave} />}
       </Answered>
     </Stack>
   )
@@ -46,38 +48,47 @@ export function Page() {
 
 type StepsProps = {
   status: Schema<'Status'>
-  model: string
-  choose: (model: string) => void
   again: () => void
   looking: boolean
   leave: () => void
 }
 
-function Steps({ status, model, choose, again, looking, leave }: StepsProps) {
+/** Whom there is to ask, and who was chosen: the smallest model on this machine, until a person chooses. */
+function useWhom(enabled: boolean) {
+  const library = useQuery({ ...libraryQuery, enabled })
+  const choices = useQuery({ ...choicesQuery, enabled })
+  const [key, choose] = useState('')
+  const models = useMemo(() => (library.data ? here(library.data, choices.data) : []), [library.data, choices.data])
+  const called = useMemo(() => (library.data ? names(library.data, choices.data) : []), [library.data, choices.data])
+  const chosen = [...models, ...called].find((c) => c.key === key)
+  const own = choices.isPending ? undefined : first(models)?.key
+  useEffect(() => {
+    if (own && !chosen) choose(own)
+  }, [own, chosen])
+  return { library, choices, models, called, chosen, choose }
+}
+
+type Whom = ReturnType<typeof useWhom>
+
+function Steps({ status, again, looking, leave }: StepsProps) {
   const servers = status.providers ?? []
   const answers = servers.some((p) => p.reachable)
+  const whom = useWhom(answers)
+  const { chosen } = whom
   const [answered, setAnswered] = useState(false)
-  const address = `http://${status.listen}`
   return (
     <>
       <Step number={1} title="A model server" done={answers}>
         {answers ? <Servers servers={servers} /> : <GetOllama servers={servers} again={again} looking={looking} />}
       </Step>
-      <Step number={2} title="A model" done={answers && model !== ''}>
-        {!answers && <Later>As soon as a model server answers, its models are here.</Later>}
-        {answers && status.auth === 'required' && (
-          <Later>
-            This Corral asks apps for a key (auth: required). Make one in a terminal, and give it to the app in place of “any”:
-            <Command text="corral keys create my-app" />
-          </Later>
-        )}
-        {answers && status.auth !== 'required' && <Models model={model} choose={choose} />}
+      <Step number={2} title="A model" done={answers && chosen !== undefined}>
+        {answers ? <Models whom={whom} /> : <Later>As soon as a model server answers, its models are here.</Later>}
       </Step>
       <Step number={3} title="A question" done={answered}>
-        {model === '' ? <Later>Choose a model first.</Later> : <Try key={model} model={model} done={() => setAnswered(true)} />}
+        {chosen ? <Try key={chosen.key} whom={chosen} done={() => setAnswered(true)} /> : <Later>Choose a model first.</Later>}
       </Step>
       <Step number={4} title="The address for your apps">
-        <Address address={address} model={model || 'llama3.2'} />
+        <Address address={`http://${status.listen}`} whom={chosen} keyed={status.auth === 'required'} />
       </Step>
       <Group>
         <Button onClick={leave}>To the overview</Button>
@@ -149,119 +160,101 @@ function GetOllama({ servers, again, looking }: { servers: Schema<'Provider'>[];
   )
 }
 
-function Models({ model, choose }: { model: string; choose: (model: string) => void }) {
-  const models = useQuery(modelsQuery)
-  const first = models.data?.[0]?.name
-  useEffect(() => {
-    if (first && model === '') choose(first)
-  }, [first, model, choose])
+function Models({ whom }: { whom: Whom }) {
+  const { library, choices } = whom
   return (
-    <Answered query={models} height={100}>
-      {(list) => (
-        <Stack gap="md">
-          {list.length > 0 ? (
-            <Radio.Group value={model} onChange={choose} label="Those that are on this machine">
-              <SimpleGrid cols={{ base: 1, xs: 2 }} mt="xs" spacing="xs">
-                {list.slice(0, 12).map((m) => (
-                  <Radio
-                    key={m.name}
-                    value={m.name}
-                    label={m.name}
-                    description={[m.parameters, m.size > 0 ? bytes(m.size) : ''].filter(Boolean).join(', ')}
-                  />
-                ))}
-              </SimpleGrid>
-            </Radio.Group>
-          ) : (
-            <Text size="sm">There is no model on this machine yet. A small one is enough to begin with:</Text>
-          )}
-          <Load have={list.map((m) => m.name)} loaded={choose} open={list.length === 0} />
-        </Stack>
-      )}
+    <Answered query={library} height={100}>
+      {(l) => (choices.isPending ? <Loading height={100} /> : <Chosen whom={whom} library={l} />)}
     </Answered>
   )
 }
 
-function Load({ have, loaded, open }: { have: string[]; loaded: (model: string) => void; open: boolean }) {
-  const queries = useQueryClient()
-  const [progress, setProgress] = useState<Pulled>()
-  const [shown, setShown] = useState(open)
-  const ends = useRef<AbortController>(undefined)
-  useEffect(() => () => ends.current?.abort(), [])
-  const load = useMutation({
-    mutationFn: async (name: string) => {
-      ends.current = new AbortController()
-      setProgress({ status: 'asking', done: 0, total: 0 })
-      await pull(name, setProgress, ends.current.signal)
+/** Models that are shown at once; the rest is on the page of models. */
+const most = 12
+
+function Chosen({ whom, library }: { whom: Whom; library: Schema<'Library'> }) {
+  const { models, called, chosen, choose, choices } = whom
+  const provider = keeper(library, choices.data)
+  const seen = models.filter((m, i) => i < most || m === chosen)
+  const pulled = useCallback(
+    (name: string) => {
+      const m = models.find((m) => m.name === name || m.name === `${name}:latest`)
+      if (m) choose(m.key)
+      return m !== undefined
     },
-    onSuccess: async (_, name) => {
-      await queries.invalidateQueries({ queryKey: modelsQuery.queryKey })
-      loaded(name)
-    },
-    onSettled: () => setProgress(undefined),
-  })
-  const stopped = load.error?.name === 'AbortError'
-  if (!shown)
-    return (
-      <Group>
-        <Button variant="subtle" size="compact-sm" onClick={() => setShown(true)}>
-          Load another one
-        </Button>
-      </Group>
-    )
-  const part = progress && progress.total > 0 ? (100 * progress.done) / progress.total : 0
+    [models, choose],
+  )
   return (
-    <Stack gap="sm">
-      {!load.isPending && (
-        <SimpleGrid cols={{ base: 1, xs: 2 }} spacing="xs">
-          {small
-            .filter((m) => !have.includes(m.name))
-            .map((m) => (
-              <Button
-                key={m.name}
-                variant="default"
-                h="auto"
-                py="xs"
-                justify="flex-start"
-                onClick={() => load.mutate(m.name)}
-                styles={{ label: { whiteSpace: 'normal', textAlign: 'left' } }}
-              >
-                <span>
-                  Load {m.name} ({bytes(m.size)})
-                  <Text size="xs" c="dimmed" fw={400} component="span" display="block">
-                    {m.about}
-                  </Text>
-                </span>
-              </Button>
-            ))}
-        </SimpleGrid>
+    <Stack gap="md">
+      {models.length > 0 && (
+        <Radios label="Those that are on this machine" list={seen} whom={whom}>
+          {models.length > seen.length && (
+            <Text size="sm" c="dimmed" mt="xs">
+              All {count(models.length)} are under{' '}
+              <Anchor component={Link} to="/models" size="sm" underline="always">
+                Models
+              </Anchor>
+              .
+            </Text>
+          )}
+        </Radios>
       )}
-      {load.isPending && progress && (
-        <Stack gap={6}>
-          <Text size="sm" role="status">
-            {load.variables}: {progress.status}
-            {progress.total > 0 && `, ${bytes(progress.done)} of ${bytes(progress.total)}`}
-          </Text>
-          <Progress value={part} aria-label={`Loading ${load.variables}`} striped animated={progress.total === 0} />
-          <Group>
-            <Button size="xs" variant="default" onClick={() => ends.current?.abort()}>
-              Stop
-            </Button>
-          </Group>
-        </Stack>
+      {models.length === 0 && (
+        <Text size="sm">
+          There is no model on this machine yet.{' '}
+          {provider
+            ? 'A small one is enough to begin with; pulling brings it onto this machine:'
+            : 'None can be pulled here either: no Ollama on this machine answers.'}
+        </Text>
       )}
-      {load.error && !stopped && <Failure error={load.error} retry={() => load.variables && load.mutate(load.variables)} />}
+      {provider && (
+        <Pulling
+          provider={provider}
+          pulls={library.pulls ?? []}
+          have={(library.models ?? []).map((m) => m.name)}
+          pulled={pulled}
+          open={models.length === 0}
+        />
+      )}
+      {called.length > 0 && <Radios label="Names in your config" list={called} whom={whom} />}
+      {choices.error && (
+        <Text size="sm" c="dimmed">
+          The names of the config are not known: {choices.error.message}
+        </Text>
+      )}
     </Stack>
   )
 }
 
-function Try({ model, done }: { model: string; done: () => void }) {
+function Radios({ label, list, whom, children }: { label: string; list: readonly Choice[]; whom: Whom; children?: ReactNode }) {
+  return (
+    <Radio.Group value={whom.chosen?.key ?? ''} onChange={whom.choose} label={label}>
+      <SimpleGrid cols={{ base: 1, xs: 2 }} mt="xs" spacing="xs">
+        {list.map((m) => (
+          <Radio key={m.key} value={m.key} label={m.name} description={m.about} styles={{ body: { overflowWrap: 'anywhere' } }} />
+        ))}
+      </SimpleGrid>
+      {children}
+    </Radio.Group>
+  )
+}
+
+function Try({ whom, done }: { whom: Choice; done: () => void }) {
   const [question, setQuestion] = useState('Why is the sky blue? Answer in one sentence.')
   const id = useId()
-  const reply = useMutation({ mutationFn: () => ask(model, question), onSuccess: done })
+  const ends = useRef<AbortController>(undefined)
+  useEffect(() => () => ends.current?.abort(), [])
+  const reply = useMutation({
+    mutationFn: () => {
+      ends.current = new AbortController()
+      return ask(whom, question, ends.current.signal)
+    },
+    onSuccess: done,
+  })
+  const help = reply.error instanceof ApiError ? remedy(reply.error.status) : ''
   return (
     <Stack gap="sm" align="stretch">
-      <Textarea id={id} label={`Ask ${model}`} value={question} onChange={(e) => setQuestion(e.currentTarget.value)} rows={2} />
+      <Textarea id={id} label={`Ask ${whom.name}`} value={question} onChange={(e) => setQuestion(e.currentTarget.value)} rows={2} />
       <Group>
         <Button onClick={() => reply.mutate()} disabled={!question.trim() || reply.isPending}>
           Ask
@@ -273,10 +266,15 @@ function Try({ model, done }: { model: string; done: () => void }) {
           </Group>
         )}
       </Group>
-      {reply.error && <Failure error={reply.error} retry={() => reply.mutate()} />}
+      {reply.error && <Failure title="No answer" error={reply.error} retry={() => reply.mutate()} />}
+      {help && (
+        <Text size="sm" c="dimmed">
+          {help}
+        </Text>
+      )}
       {reply.data && (
         <Paper withBorder radius="md" p="md" role="status">
-          <Severity level="ok" word={`${model} answered`} />
+          <Severity level="ok" word={`${whom.name} answered`} />
           <Text size="sm" mt="xs" style={{ whiteSpace: 'pre-wrap', overflowWrap: 'anywhere' }}>
             {reply.data.text || 'It had nothing to say.'}
           </Text>
@@ -299,25 +297,49 @@ function Try({ model, done }: { model: string; done: () => void }) {
   )
 }
 
-function Address({ address, model }: { address: string; model: string }) {
+function Address({ address, whom, keyed }: { address: string; whom: Choice | undefined; keyed: boolean }) {
+  const list = snippets(address, whom?.asked ?? 'MODEL', { runs: whom?.runs ?? true, keyed })
+  const [tab, setTab] = useState('')
   return (
     <Stack gap="sm">
-      <Text size="sm">An app needs the address, and nothing else:</Text>
+      <Text size="sm">{keyed ? 'An app needs the address, and a key:' : 'An app needs the address, and nothing else:'}</Text>
       <Command text={address} />
-      <Tabs defaultValue="Ollama">
-        <Tabs.List aria-label="API">
-          {snippets(address, model).map((s) => (
-            <Tabs.Tab key={s.name} value={s.name}>
-              {s.name}
-            </Tabs.Tab>
+      {keyed && (
+        <>
+          <Text size="sm">
+            This Corral asks apps for a key (auth: required). Make one under{' '}
+            <Anchor component={Link} to="/settings?part=keys" size="sm" underline="always">
+              Settings, App keys
+            </Anchor>
+            , or in a terminal, and give it to the app in place of YOUR_KEY:
+          </Text>
+          <Command text="corral keys create my-app" />
+        </>
+      )}
+      {whom && !whom.asked ? (
+        <Text size="sm">
+          Apps have no name for {whom.target} yet. Give it one under{' '}
+          <Anchor component={Link} to="/routing" size="sm" underline="always">
+            Routing
+          </Anchor>
+          : a name whose first target it is.
+        </Text>
+      ) : (
+        <Tabs value={list.some((s) => s.name === tab) ? tab : list[0]?.name} onChange={(v) => setTab(v ?? '')}>
+          <Tabs.List aria-label="API">
+            {list.map((s) => (
+              <Tabs.Tab key={s.name} value={s.name}>
+                {s.name}
+              </Tabs.Tab>
+            ))}
+          </Tabs.List>
+          {list.map((s) => (
+            <Tabs.Panel key={s.name} value={s.name} pt="sm">
+              <Command text={s.text} />
+            </Tabs.Panel>
           ))}
-        </Tabs.List>
-        {snippets(address, model).map((s) => (
-          <Tabs.Panel key={s.name} value={s.name} pt="sm">
-            <Command text={s.text} />
-          </Tabs.Panel>
-        ))}
-      </Tabs>
+        </Tabs>
+      )}
     </Stack>
   )
 }

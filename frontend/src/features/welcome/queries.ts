@@ -1,7 +1,7 @@
-import { queryOptions } from '@tanstack/react-query'
-import { client } from '../../api/client'
-import { get } from '../../api/query'
-import { listModels } from './ollama'
+import type { QueryClient } from '@tanstack/react-query'
+import { client, unwrap } from '../../api/client'
+import { type Answer, get } from '../../api/query'
+import { isOver } from '../../components/pulls'
 
 /** How often it is looked whether Ollama has come, in milliseconds. */
 const lookEvery = 4_000
@@ -13,12 +13,30 @@ export const statusQuery = {
     q.state.data?.providers?.some((p) => p.reachable) ? false : lookEvery,
 }
 
-/** The models that are there and make text. They change by hands that the feed does not see. */
-export const modelsQuery = queryOptions({
-  queryKey: ['welcome', 'models'],
-  queryFn: async ({ signal }) => {
-    const [models, choices] = await Promise.all([listModels(signal), client.GET('/control/v1/try', { signal })])
-    const silent = new Set(choices.data?.providers?.flatMap((p) => p.models ?? []).flatMap((m) => (m.chats === false ? [m.model] : [])))
-    return models.filter((m) => !silent.has(m.name))
-  },
-})
+/** The models on this machine, and those on their way; while there are such, it is looked again every second. */
+export const libraryQuery = {
+  ...get('/control/v1/library'),
+  refetchInterval: (q: { state: { data?: Answer<'/control/v1/library'> } }) =>
+    q.state.data?.pulls?.some((p) => !isOver(p)) ? 1_000 : false,
+}
+
+/** The names of the config, and which models make text. */
+export const choicesQuery = get('/control/v1/try')
+
+const renew = (queries: QueryClient) => queries.invalidateQueries({ queryKey: [libraryQuery.queryKey[0]] })
+
+export function pulling(queries: QueryClient) {
+  return {
+    mutationFn: async (order: { model: string; provider: string }) =>
+      unwrap(await client.POST('/control/v1/library/pulls', { body: order })),
+    onSettled: () => renew(queries),
+  }
+}
+
+/** Ends a pull. */
+export function cancelling(queries: QueryClient) {
+  return {
+    mutationFn: async (id: string) => unwrap(await client.DELETE('/control/v1/library/pulls/{id}', { params: { path: { id } } })),
+    onSettled: () => renew(queries),
+  }
+}
