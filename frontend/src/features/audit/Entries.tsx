@@ -5,12 +5,14 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Schema } from '../../api/client'
 import { count } from '../../components/format'
+import { KeyName } from '../../components/KeyName'
 import { Money } from '../../components/Money'
 import { Section } from '../../components/Section'
 import { Severity } from '../../components/Severity'
 import { Empty, Failure, Loading } from '../../components/States'
 import { When } from '../../components/When'
 import { Wide } from '../../components/Wide'
+import { useKeyNames } from '../../hooks/useKeyNames'
 import classes from './Audit.module.css'
 import { chosen, exportAddress, type Filter } from './filter'
 import { entriesQuery, keysQuery, ledgerQuery } from './queries'
@@ -194,6 +196,7 @@ function Typed({ name, value, set }: { name: string; value: string; set: (value:
 }
 
 function List({ rows, open }: { rows: readonly Schema<'RecordEntry'>[]; open: (seq: number) => void }) {
+  const keys = useKeyNames()
   return (
     <Wide label="Entries, newest first" least={760} most={560}>
       <Table verticalSpacing={6} stickyHeader>
@@ -229,7 +232,9 @@ function List({ rows, open }: { rows: readonly Schema<'RecordEntry'>[]; open: (s
                       word={String(e.status)}
                     />
                   </Table.Td>
-                  <Table.Td style={{ overflowWrap: 'anywhere' }}>{e.erased ? 'erased' : e.user || e.caller || e.app || '–'}</Table.Td>
+                  <Table.Td style={{ overflowWrap: 'anywhere' }}>
+                    {e.erased ? 'erased' : e.user || (e.caller ? <KeyName id={e.caller} keys={keys} /> : e.app || '–')}
+                  </Table.Td>
                   <Table.Td style={{ overflowWrap: 'anywhere' }}>{e.model_answered || e.model_asked || '–'}</Table.Td>
                   <Table.Td ta="right">
                     <Money nano={e.cost_nano_usd} />

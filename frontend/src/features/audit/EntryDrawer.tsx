@@ -5,9 +5,11 @@ import type { ReactNode } from 'react'
 import { Link } from 'react-router'
 import type { Schema } from '../../api/client'
 import { duration, tokens, unknown } from '../../components/format'
+import { KeyName } from '../../components/KeyName'
 import { Money } from '../../components/Money'
 import { Answered, Command } from '../../components/States'
 import { When } from '../../components/When'
+import { useKeyNames } from '../../hooks/useKeyNames'
 import classes from './Audit.module.css'
 import { proofAddress } from './filter'
 import { entryQuery, ledgerQuery } from './queries'
@@ -31,12 +33,13 @@ export function EntryDrawer({ seq, close, erase }: { seq: number | undefined; cl
 
 function Entry({ seq, erase }: { seq: number; erase: (request: string) => void }) {
   const entry = useQuery(entryQuery(seq))
+  const keys = useKeyNames()
   return (
     <Answered query={entry} height={400}>
       {(e) => (
         <Stack>
           <dl className={classes.facts}>
-            {facts(e)
+            {facts(e, keys)
               .filter(([, value]) => value !== undefined && value !== '')
               .map(([name, value]) => (
                 <Fact key={name} name={name} value={value} />
@@ -70,7 +73,7 @@ function Entry({ seq, erase }: { seq: number; erase: (request: string) => void }
 
 const ms = (ns: number | undefined) => (ns === undefined ? undefined : duration(ns / 1e6))
 
-function facts(e: Schema<'RecordEntry'>): [string, ReactNode][] {
+function facts(e: Schema<'RecordEntry'>, keys: ReadonlyMap<string, string>): [string, ReactNode][] {
   const head: [string, ReactNode][] = [
     ['What', kind(e.kind)],
     ['Time', <When key="at" at={e.time} />],
@@ -100,7 +103,7 @@ function facts(e: Schema<'RecordEntry'>): [string, ReactNode][] {
     ['Cost', <Money key="cost" nano={e.cost_nano_usd} />],
     ['App', e.app],
     ['User', e.user],
-    ['Key', e.caller],
+    ['Key', e.caller && <KeyName key="caller" id={e.caller} keys={keys} />],
     ['From', e.peer],
     ['Left this device for', e.left],
     ['Noted', (e.flags ?? []).map(flagWord).join(', ')],

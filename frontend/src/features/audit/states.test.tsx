@@ -92,3 +92,18 @@ test('a person is erased only after their name was typed', async () => {
   const sent = asked.filter((r) => r.method === 'POST')
   expect(await Promise.all(sent.map((r) => r.json()))).toEqual([{ user: 'ann' }])
 })
+
+test('a caller is called by the name of its key, with the id for who points at it', async () => {
+  const of = { ...entry, user: undefined, caller: 'key_f53a1a08526f' }
+  show(<Page />, {
+    ...full,
+    [`GET ${base}/keys`]: { keys: [{ id: 'key_f53a1a08526f', name: 'notes', hint: 'x', created: '2026-11-23T12:00:00Z' }] },
+    [`GET ${base}/audit/entries`]: { entries: [of, { ...of, seq: 2, caller: 'page' }] },
+    [`GET ${base}/audit/entries/%231`]: of,
+  })
+  expect((await screen.findByText('notes')).title).toBe('key_f53a1a08526f')
+  expect(screen.getByText('page')).toBeTruthy()
+  await userEvent.click(screen.getByRole('button', { name: 'Show entry #1' }))
+  const drawer = await screen.findByRole('dialog')
+  expect((await within(drawer).findByText('notes')).title).toBe('key_f53a1a08526f')
+})

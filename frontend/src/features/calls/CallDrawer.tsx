@@ -5,11 +5,13 @@ import type { ReactNode } from 'react'
 import type { Schema } from '../../api/client'
 import { journeyQuery } from '../../api/journey'
 import { duration, tokens, unknown } from '../../components/format'
+import { KeyName } from '../../components/KeyName'
 import { Money } from '../../components/Money'
 import { routeWords } from '../../components/route'
 import { Answered } from '../../components/States'
 import { Timeline } from '../../components/Timeline'
 import { When } from '../../components/When'
+import { useKeyNames } from '../../hooks/useKeyNames'
 import classes from './Calls.module.css'
 import { content, curl, pretty } from './curl'
 import { entryQuery } from './queries'
@@ -65,6 +67,7 @@ export function findingWords(f: { kind?: string; action?: string; count?: number
 }
 
 function Entry({ entry: e }: { entry: Schema<'RecordEntry'> }) {
+  const keys = useKeyNames()
   const command = curl(e, window.location.origin)
   const facts: [string, ReactNode][] = [
     ['Request', e.request_id],
@@ -83,7 +86,7 @@ function Entry({ entry: e }: { entry: Schema<'RecordEntry'> }) {
     ['In the cloud', <Money key="baseline" nano={e.baseline_nano_usd} />],
     ['App', e.app],
     ['User', e.user],
-    ['Key', e.caller],
+    ['Key', e.caller && <KeyName key="caller" id={e.caller} keys={keys} />],
     ['From', e.peer],
     ['Left this device for', e.left],
     ['Noted', (e.flags ?? []).join(', ')],
