@@ -13,7 +13,7 @@ import { When } from '../../components/When'
 import { Wide } from '../../components/Wide'
 import { useNow } from '../../hooks/useNow'
 import { useRecentCalls } from '../../hooks/useRecentCalls'
-import { latency, perMinute, sample, speed, verdict, whole } from './figures'
+import { latency, perMinute, reach, sample, speed, verdict, whole } from './figures'
 import { remember } from './history'
 import { healthQuery, levelsQuery, statusQuery, targetsQuery, todayQuery } from './queries'
 
@@ -101,31 +101,33 @@ function Figures() {
   const times = useMemo(() => latency(calls, Math.max(now, Date.now()), lately), [calls, now])
   const wholes = useMemo(() => latency(calls, Math.max(now, Date.now()), lately, whole), [calls, now])
   const pace = useMemo(() => speed(calls, Math.max(now, Date.now()), lately), [calls, now])
+  const status = useQuery(statusQuery)
+  const ofLate = reach(calls, now, lately, status.data?.started)
   const total = today.data?.total
   const inAll = minutes.reduce((a, b) => a + b, 0)
   const wait = today.error ? unknown : '…'
   return (
     <SimpleGrid cols={{ base: 1, xs: 2, md: 4 }} spacing="sm">
-      <Stat label="Calls in the last minute" value={count(minutes.at(-1) ?? 0)} note={`${count(inAll)} in ${lately} minutes`}>
+      <Stat label="Calls in the last minute" value={count(minutes.at(-1) ?? 0)} note={`${count(inAll)} ${ofLate}`}>
         <Sparkline values={minutes} label={`Calls a minute over ${lately} minutes: at most ${Math.max(...minutes)}`} />
       </Stat>
       <Stat
         label="Time to first content"
         title="Half of the answered calls were faster than the first figure, 95 of 100 faster than the second"
         value={times ? duration(times.p50) : unknown}
-        note={times ? `p50 of ${count(times.calls)} calls; p95 ${duration(times.p95)}` : `no call in ${lately} minutes`}
+        note={times ? `p50 of ${count(times.calls)} calls; p95 ${duration(times.p95)}` : `no call ${ofLate}`}
       />
       <Stat
         label="Time of a whole answer"
         title="Half of the answered calls took less than the first figure, 95 of 100 less than the second"
         value={wholes ? duration(wholes.p50) : unknown}
-        note={wholes ? `p50 of ${count(wholes.calls)} calls; p95 ${duration(wholes.p95)}` : `no call in ${lately} minutes`}
+        note={wholes ? `p50 of ${count(wholes.calls)} calls; p95 ${duration(wholes.p95)}` : `no call ${ofLate}`}
       />
       <Stat
         label="Speed of the models"
         title="Tokens that models gave, over the whole time of their calls; kept answers do not count"
         value={pace ? `${count(Math.round(pace.rate))} tokens/s` : unknown}
-        note={pace ? `over ${count(pace.calls)} calls` : `no model answered in ${lately} minutes`}
+        note={pace ? `over ${count(pace.calls)} calls` : `no model answered ${ofLate}`}
       />
       <Stat
         label="Tokens today"

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { CallEvent } from '../../api/calls'
 import type { Schema } from '../../api/client'
-import { latency, perMinute, sample, speed, verdict, whole } from './figures'
+import { latency, perMinute, reach, sample, speed, verdict, whole } from './figures'
 
 const now = Date.parse('2026-11-23T12:00:00Z')
 const call = (secondsAgo: number, ms: number, status = 200) =>
@@ -12,6 +12,17 @@ test('calls are counted by the minutes that end now', () => {
   expect(perMinute([call(-3, 1)], now, 2)).toEqual([0, 1]) // a clock that is a little ahead
   expect(perMinute([], now, 2)).toEqual([0, 0])
 })
+
+const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString()
+
+test.each([
+  ['long after its start', [call(10, 1)], ago(600), 'in 15 minutes'],
+  ['soon after its start, before which the feed tells nothing', [call(10, 1)], ago(14), 'since Corral’s start'],
+  ['without a call', [], ago(1), 'since Corral’s start'],
+  ['on a page that was open before the start', [call(500, 1), call(10, 1)], ago(1), 'in 15 minutes'],
+  ['while the start is not known', [], undefined, 'in 15 minutes'],
+  ['with more calls than the feed holds', Array.from({ length: 4096 }, (_, i) => call(400 - i / 20, 1)), ago(600), 'in 7 minutes'],
+])('how far back the figures reach %s', (_, calls, started, words) => expect(reach(calls, now, 15, started)).toBe(words))
 
 test('percentiles are of answered calls', () => {
   const calls = [call(2000, 9999), ...Array.from({ length: 100 }, (_, i) => call(10, i + 1)), call(1, 60_000, 500)]

@@ -16,6 +16,20 @@ export function perMinute(calls: readonly CallEvent[], now: number, minutes: num
   return counts
 }
 
+/** Calls that the daemon's feed holds for who comes later (keepEvents in daemon/event). */
+const held = 4_096
+
+/** Of what time the figures of the feed are: it tells nothing from before Corral's start, and holds no more than so many calls. */
+export function reach(calls: readonly CallEvent[], now: number, minutes: number, started: string | undefined): string {
+  const oldest = calls[0] ? Date.parse(calls[0].time) : now
+  const begin = now - minutes * minute
+  const start = started ? Date.parse(started) : 0
+  if (start > begin && oldest >= start) return 'since Corral’s start'
+  if (calls.length < held || oldest <= begin) return `in ${minutes} minutes`
+  const some = Math.max(1, Math.ceil((now - oldest) / minute))
+  return some === 1 ? 'in a minute' : `in ${some} minutes`
+}
+
 /** The time until the first content, or of the whole call where none is known. */
 export const first = (c: CallEvent['data']) => c.first_ms || c.ms
 
