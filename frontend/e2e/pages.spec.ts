@@ -62,7 +62,7 @@ test('a call comes up in the list as it ends, and opens whole', async ({ page, c
 
   await page.getByRole('button', { name: 'Filters' }).click()
   await page.getByLabel('User').fill(user)
-  await expect(page.getByText('1 calls')).toBeVisible()
+  await expect(page.getByText('1 call', { exact: true })).toBeVisible()
   await expect(page).toHaveURL(new RegExp(`user=${user}`))
   await page.getByLabel('User').fill('nobody')
   await expect(page.getByText('No call is like that')).toBeVisible()

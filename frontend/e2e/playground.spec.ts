@@ -110,7 +110,7 @@ test('calls are found by what stands in them', async ({ page }) => {
   await logIn(page)
   await go(page, 'Calls')
   await page.getByRole('textbox', { name: 'Search' }).fill(`${user} tiny`)
-  await expect(page.getByText('1 calls')).toBeVisible()
+  await expect(page.getByText('1 call', { exact: true })).toBeVisible()
   await page.getByRole('textbox', { name: 'Search' }).fill(`${user} nobody`)
   await expect(page.getByText('No call has that in it')).toBeVisible()
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { bytes, count, day, duration, exactTime, exactUsd, percent, time, tokens, usd } from './format'
+import { bytes, count, counted, day, duration, exactTime, exactUsd, percent, time, tokens, usd } from './format'
 
 test.each([
   [null, '–'],
@@ -41,6 +41,12 @@ test('sizes and counts', () => {
   expect(count(99_999)).toBe('99,999')
   expect(count(1_250_000)).toBe('1.3M')
   expect(tokens(-1)).toBe('–')
+})
+
+test('one thing is no things', () => {
+  expect(counted(1, 'call')).toBe('1 call')
+  expect(counted(0, 'call')).toBe('0 calls')
+  expect(counted(1_200, 'entry', 'entries')).toBe('1,200 entries')
 })
 
 test('a time of today is the clock; of another day it has the day; whole it names the instant', () => {

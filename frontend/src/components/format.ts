@@ -13,6 +13,11 @@ export function count(n: number): string {
   return Math.abs(n) < 100_000 ? whole.format(n) : compact.format(n)
 }
 
+/** So many of a thing: 1 call, 2 calls. */
+export function counted(n: number, one: string, more = `${one}s`): string {
+  return `${count(n)} ${n === 1 ? one : more}`
+}
+
 /** Tokens; the daemon says -1 where they were not told. */
 export function tokens(n: number | undefined): string {
   return n === undefined || n < 0 ? unknown : count(n)

@@ -19,7 +19,7 @@ import { IconTrash } from '@tabler/icons-react'
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Schema } from '../../api/client'
-import { bytes, count, duration, exactUsd, percent, tokens, usd } from '../../components/format'
+import { bytes, count, counted, duration, exactUsd, percent, tokens, usd } from '../../components/format'
 import { Section } from '../../components/Section'
 import { Stat } from '../../components/Stat'
 import { Answered, Empty, Failure } from '../../components/States'
@@ -49,7 +49,7 @@ export function Page() {
   const [shown, setShown] = useState('')
   const clear = useMutation(clearing(useQueryClient()))
   const key = keys.data?.keys?.find((k) => k.id === caller)?.name
-  const of = `${model ? ` of ${model}` : ''}${caller ? ` for ${key ?? caller}` : ''}${older ? ` that are ${ages.find((a) => a.value === older)?.label}` : ''}`
+  const of = `${model ? ` of ${model}` : ''}${caller ? ` for ${key ?? caller}` : ''}${older ? ` that ${items.data?.all === 1 ? 'is' : 'are'} ${ages.find((a) => a.value === older)?.label}` : ''}`
 
   return (
     <Stack>
@@ -127,7 +127,8 @@ export function Page() {
       >
         <Stack>
           <Text>
-            {count(items.data?.all ?? 0)} kept answers{of} are removed from memory and disk. The next calls for them ask the model again.
+            {counted(items.data?.all ?? 0, 'kept answer')}
+            {of} {items.data?.all === 1 ? 'is' : 'are'} removed from memory and disk. The next calls for them ask the model again.
           </Text>
           {clear.error && <Failure error={clear.error} />}
           <Group justify="flex-end">
@@ -178,7 +179,7 @@ function Figures({ stats: s }: { stats: Schema<'CacheStats'> }) {
           label="Saved since the start"
           value={usd(s.saved_nano_usd)}
           title={exactUsd(s.saved_nano_usd)}
-          note={`${count(s.saved_tokens)} tokens, ${duration(s.saved_seconds * 1000)} of waiting`}
+          note={`${counted(s.saved_tokens, 'token')}, ${duration(s.saved_seconds * 1000)} of waiting`}
         />
         <Stat
           label="In memory"

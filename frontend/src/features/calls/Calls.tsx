@@ -5,7 +5,7 @@ import { useInfiniteQuery } from '@tanstack/react-query'
 import { useCallback, useDeferredValue, useEffect, useMemo, useState } from 'react'
 import { useSearchParams } from 'react-router'
 import { recentCalls } from '../../api/calls'
-import { count } from '../../components/format'
+import { counted } from '../../components/format'
 import { Empty, Failure, Loading } from '../../components/States'
 import { useRecentCalls } from '../../hooks/useRecentCalls'
 import { CallDrawer } from './CallDrawer'
@@ -158,7 +158,7 @@ export function Page() {
         <Text size="sm" c="dimmed">
           {history.isPending
             ? 'Reading the ledger…'
-            : `${count(rows.length)} calls${hasNextPage ? ' so far; scroll for more' : ''}${held ? ', held still' : read ? ', held still until you are at the top again' : ''}`}
+            : `${counted(rows.length, 'call')}${hasNextPage ? ' so far; scroll for more' : ''}${held ? ', held still' : read ? ', held still until you are at the top again' : ''}`}
         </Text>
         {isFetchingNextPage && <Loader size="xs" color="var(--corral-line)" />}
       </Group>

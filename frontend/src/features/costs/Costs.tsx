@@ -4,7 +4,7 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import type { Schema } from '../../api/client'
 import { Bars, Shares } from '../../components/Chart'
-import { count, day, exactUsd, percent, usd } from '../../components/format'
+import { count, counted, day, exactUsd, percent, usd } from '../../components/format'
 import { Money } from '../../components/Money'
 import { Section } from '../../components/Section'
 import { Severity } from '../../components/Severity'
@@ -14,7 +14,7 @@ import { When } from '../../components/When'
 import { Wide } from '../../components/Wide'
 import { useNow } from '../../hooks/useNow'
 import { budgetsQuery, type Dimension, dimensions, usageQuery } from './queries'
-import { csv, everyDay, type Measure, measures, told } from './report'
+import { csv, everyDay, type Measure, measures, per, told } from './report'
 
 const periods = [
   { value: '1', label: 'Today' },
@@ -106,7 +106,7 @@ function Totals({ report: r, days, now, measure }: { report: Schema<'UsageReport
     key,
     name: day(key),
     value: row ? told(row, measure).value : 0,
-    text: row ? `${told(row, measure).text}, ${count(row.sum.calls)} calls` : 'no calls',
+    text: row ? `${told(row, measure).text}, ${counted(row.sum.calls, 'call')}` : 'no calls',
   }))
   const trend = r.trend.cost
   return (
@@ -118,7 +118,7 @@ function Totals({ report: r, days, now, measure }: { report: Schema<'UsageReport
           title={exactUsd(t.cost_nano_usd)}
           note={
             t.unpriced_calls > 0
-              ? `and ${count(t.unpriced_calls)} calls of unknown cost`
+              ? `and ${counted(t.unpriced_calls, 'call')} of unknown cost`
               : trend === null
                 ? 'nothing to compare it with'
                 : `${trend >= 0 ? '+' : ''}${percent(trend)} on the time before`
@@ -141,7 +141,7 @@ function Totals({ report: r, days, now, measure }: { report: Schema<'UsageReport
         <Section title={`${measures.find((m) => m.value === measure)?.label} a day`}>
           <Bars
             bars={bars}
-            label={`A bar for each of ${days} days; ${usd(t.cost_nano_usd)} and ${count(t.calls)} calls in all. By day below, broken down by Day.`}
+            label={`A bar for each of ${days} days; ${usd(t.cost_nano_usd)} and ${counted(t.calls, 'call')} in all. By day below, broken down by Day.`}
           />
         </Section>
       )}
@@ -156,7 +156,7 @@ function Budget({ budget: b }: { budget: Schema<'Balance'> }) {
     <li>
       <Group justify="space-between" gap="xs">
         <Text fw={500}>
-          {usd(b.limit_nano_usd)} a {b.per} for {whom}, {then}
+          {usd(b.limit_nano_usd)} {per(b.per)} for {whom}, {then}
         </Text>
         <Text size="xs" c="dimmed">
           anew <When at={b.resets} />

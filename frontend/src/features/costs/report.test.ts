@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Schema } from '../../api/client'
-import { csv, everyDay, field } from './report'
+import { csv, everyDay, field, per, told } from './report'
 
 const row = (key: string, cost = 220) =>
   ({
@@ -42,3 +42,16 @@ test('days without calls have a bar too, over the end of a month', () => {
     ['2026-11-02', undefined],
   ])
 })
+
+test('one of a thing is said as one', () => {
+  const one = { ...row('ann'), sum: { ...row('ann').sum, calls: 1, input_tokens: 1, output_tokens: 0 } }
+  expect(told(one, 'calls').text).toBe('1 call')
+  expect(told(one, 'tokens').text).toBe('1 token')
+  expect(told(row('ann'), 'calls').text).toBe('3 calls')
+})
+
+test.each([
+  ['hour', 'an hour'],
+  ['day', 'a day'],
+  ['month', 'a month'],
+] as const)('a budget by the %s is one of so much %s', (of, words) => expect(per(of)).toBe(words))

@@ -1,5 +1,5 @@
 import type { Schema } from '../../api/client'
-import { count, usd } from '../../components/format'
+import { counted, usd } from '../../components/format'
 
 type Row = Schema<'UsageRow'>
 
@@ -17,9 +17,12 @@ export type Measure = (typeof measures)[number]['value']
 export function told({ sum: s }: Row, measure: Measure): { value: number; text: string } {
   if (measure === 'cost') return { value: s.cost_nano_usd, text: usd(s.cost_nano_usd) }
   if (measure === 'saved') return { value: s.saved_nano_usd, text: usd(s.saved_nano_usd) }
-  if (measure === 'tokens') return { value: s.input_tokens + s.output_tokens, text: `${count(s.input_tokens + s.output_tokens)} tokens` }
-  return { value: s.calls, text: `${count(s.calls)} calls` }
+  if (measure === 'tokens') return { value: s.input_tokens + s.output_tokens, text: counted(s.input_tokens + s.output_tokens, 'token') }
+  return { value: s.calls, text: counted(s.calls, 'call') }
 }
+
+/** The time of a budget, as one says how much of it there is: an hour, a day. */
+export const per = (time: Schema<'Balance'>['per']) => `${time === 'hour' ? 'an' : 'a'} ${time}`
 
 /** One field of a CSV line (RFC 4180). A text that a spreadsheet would take for a formula gets an apostrophe before it: names come from callers. */
 export function field(value: string | number): string {

@@ -3,7 +3,7 @@ import { IconChevronDown, IconDownload, IconPlayerEject, IconPlayerPlay, IconTra
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
 import { feed } from '../../api/events'
-import { bytes, count } from '../../components/format'
+import { bytes, count, counted } from '../../components/format'
 import { Section } from '../../components/Section'
 import { Severity } from '../../components/Severity'
 import { Stat } from '../../components/Stat'
@@ -321,9 +321,9 @@ function ModelCard({ model: m, remove }: { model: Model; remove: () => void }) {
 
 function contextWords(m: Model): string {
   if (m.context && m.trained_context && m.context < m.trained_context)
-    return `${count(m.context)} tokens of context, made for ${count(m.trained_context)}`
+    return `${counted(m.context, 'token')} of context, made for ${count(m.trained_context)}`
   const n = m.context ?? m.trained_context
-  return n ? `${count(n)} tokens of context` : ''
+  return n ? `${counted(n, 'token')} of context` : ''
 }
 
 /** That a model is in memory, and for how long still. */

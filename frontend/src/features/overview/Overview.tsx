@@ -4,7 +4,7 @@ import { useMemo } from 'react'
 import { Link } from 'react-router'
 import type { Schema } from '../../api/client'
 import { Sparkline } from '../../components/Chart'
-import { bytes, count, duration, exactUsd, percent, unknown, usd } from '../../components/format'
+import { bytes, count, counted, duration, exactUsd, percent, unknown, usd } from '../../components/format'
 import { Section } from '../../components/Section'
 import { type Level, Severity, severityColor } from '../../components/Severity'
 import { Stat } from '../../components/Stat'
@@ -115,19 +115,19 @@ function Figures() {
         label="Time to first content"
         title="Half of the answered calls were faster than the first figure, 95 of 100 faster than the second"
         value={times ? duration(times.p50) : unknown}
-        note={times ? `p50 of ${count(times.calls)} calls; p95 ${duration(times.p95)}` : `no call ${ofLate}`}
+        note={times ? `p50 of ${counted(times.calls, 'call')}; p95 ${duration(times.p95)}` : `no call ${ofLate}`}
       />
       <Stat
         label="Time of a whole answer"
         title="Half of the answered calls took less than the first figure, 95 of 100 less than the second"
         value={wholes ? duration(wholes.p50) : unknown}
-        note={wholes ? `p50 of ${count(wholes.calls)} calls; p95 ${duration(wholes.p95)}` : `no call ${ofLate}`}
+        note={wholes ? `p50 of ${counted(wholes.calls, 'call')}; p95 ${duration(wholes.p95)}` : `no call ${ofLate}`}
       />
       <Stat
         label="Speed of the models"
         title="Tokens that models gave, over the whole time of their calls; kept answers do not count"
-        value={pace ? `${count(Math.round(pace.rate))} tokens/s` : unknown}
-        note={pace ? `over ${count(pace.calls)} calls` : `no model answered ${ofLate}`}
+        value={pace ? `${counted(Math.round(pace.rate), 'token')}/s` : unknown}
+        note={pace ? `over ${counted(pace.calls, 'call')}` : `no model answered ${ofLate}`}
       />
       <Stat
         label="Tokens today"
@@ -137,14 +137,18 @@ function Figures() {
       <Stat
         label="Answered from the cache today"
         value={total ? percent(total.calls > 0 ? total.cache_hits / total.calls : null) : wait}
-        note={total ? `${count(total.cache_hits)} of ${count(total.calls)} calls` : ''}
+        note={total ? `${count(total.cache_hits)} of ${counted(total.calls, 'call')}` : ''}
       />
       <Stat
         label="Spent today"
         value={total ? usd(total.cost_nano_usd) : wait}
         title={exactUsd(total?.cost_nano_usd)}
         note={
-          total ? (total.unpriced_calls > 0 ? `${count(total.unpriced_calls)} calls of unknown cost` : `${count(total.calls)} calls`) : ''
+          total
+            ? total.unpriced_calls > 0
+              ? `${counted(total.unpriced_calls, 'call')} of unknown cost`
+              : counted(total.calls, 'call')
+            : ''
         }
       />
       <Stat
@@ -169,7 +173,7 @@ function Machine({ facts, at }: { facts: Schema<'Facts'>; at: number }) {
     },
     {
       name: 'Processor',
-      value: facts.cpu && `${Math.round(facts.cpu.busy)} % of ${facts.cpu.cores} cores`,
+      value: facts.cpu && `${Math.round(facts.cpu.busy)} % of ${counted(facts.cpu.cores, 'core')}`,
       line: samples.map((s) => s.cpu),
       absent: facts.absent?.cpu,
     },

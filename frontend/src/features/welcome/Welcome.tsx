@@ -5,7 +5,7 @@ import { type ReactNode, useCallback, useEffect, useId, useMemo, useRef, useStat
 import { Link, useNavigate } from 'react-router'
 import { remedy } from '../../api/ask'
 import { ApiError, type Schema } from '../../api/client'
-import { count, duration } from '../../components/format'
+import { count, counted, duration } from '../../components/format'
 import { Section } from '../../components/Section'
 import { Severity } from '../../components/Severity'
 import { Answered, Command, Failure, Loading } from '../../components/States'
@@ -281,7 +281,7 @@ function Try({ whom, done }: { whom: Choice; done: () => void }) {
           <Text size="xs" c="dimmed" mt="xs">
             {[
               duration(reply.data.ms),
-              reply.data.tokens !== undefined && `${count(reply.data.tokens)} tokens`,
+              reply.data.tokens !== undefined && counted(reply.data.tokens, 'token'),
               reply.data.provider && `by ${reply.data.provider}`,
             ]
               .filter(Boolean)
