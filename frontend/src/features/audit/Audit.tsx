@@ -13,6 +13,7 @@ import { type Filter, readFilter } from './filter'
 import { KeysAndAnchors, Removing } from './Keeping'
 import { ledgerQuery, type Who } from './queries'
 import { Verify } from './Verify'
+import { anchoring } from './words'
 
 /** What the ledger holds, the proof that it is whole, and the removal of what a person wants removed. */
 export function Page() {
@@ -67,8 +68,7 @@ export function Page() {
 }
 
 function Figures({ ledger: s }: { ledger: Schema<'LedgerStatus'> }) {
-  const anchored = Math.max(0, ...(s.anchors ?? []).map((a) => a.size))
-  const trouble = (s.anchors ?? []).filter((a) => a.error).length
+  const anchored = anchoring(s)
   return (
     <>
       {s.failing && (
@@ -83,20 +83,12 @@ function Figures({ ledger: s }: { ledger: Schema<'LedgerStatus'> }) {
       )}
       <SimpleGrid cols={{ base: 1, xs: 2, lg: 4 }} spacing="sm">
         <Stat label="Entries kept" value={count(s.entries)} note={s.next > 0 ? `the newest is #${s.next - 1}` : 'none yet'} />
-        <Stat
-          label="Anchored in a second place"
-          value={anchored > 0 ? `to #${anchored - 1}` : 'none yet'}
-          note={
-            trouble > 0
-              ? `${count(trouble)} of ${count(s.anchors?.length ?? 0)} anchors cannot be reached`
-              : `${count(Math.max(0, s.next - anchored))} entries wait for it`
-          }
-        />
+        <Stat label="Anchored in a second place" value={anchored.value} note={anchored.note} title={anchored.why || undefined} />
         <Stat label="Texts" value={bytes(s.content_bytes)} note={`sealed; entries ${bytes(s.entry_bytes)}, file ${bytes(s.file_bytes)}`} />
         <Stat
           label="Unrecorded calls"
           value={count(s.missed ?? 0)}
-          note={s.waiting > 0 ? `${count(s.waiting)} wait to be written` : 'nothing waits to be written'}
+          note={s.waiting > 0 ? `${count(s.waiting)} ${s.waiting === 1 ? 'waits' : 'wait'} to be written` : 'nothing waits to be written'}
         />
       </SimpleGrid>
     </>

@@ -11,6 +11,7 @@ import { Answered, Command } from '../../components/States'
 import { When } from '../../components/When'
 import classes from './Audit.module.css'
 import { erasing, ledgerQuery, retaining, rotating, type Who } from './queries'
+import { entries } from './words'
 
 /** The ledger's keys, and the second places that hold its heads. */
 export function KeysAndAnchors() {
@@ -58,7 +59,7 @@ export function KeysAndAnchors() {
                     <div key={a.name}>
                       <Severity level={a.error ? 'warning' : 'ok'} word={a.name} />
                       <Text size="xs" c="dimmed" pl={24}>
-                        {a.error || (a.size > 0 ? `has seen ${count(a.size)} entries` : 'has seen none yet')}
+                        {a.error || (a.size > 0 ? `has seen ${entries(a.size)}` : 'has seen none yet')}
                         {a.time && (
                           <>
                             , <When at={a.time} />

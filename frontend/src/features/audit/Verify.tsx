@@ -8,7 +8,7 @@ import { Failure } from '../../components/States'
 import { When } from '../../components/When'
 import classes from './Audit.module.css'
 import { verifying } from './verifying'
-import { findings, outcome } from './words'
+import { entries, findings, outcome } from './words'
 
 /** The check of the whole ledger: how far it is, and what it found. */
 export function Verify() {
@@ -40,9 +40,7 @@ export function Verify() {
         {running && (
           <>
             <Text size="sm" role="status">
-              {check.total > 0
-                ? `${count(check.done)} of ${count(check.total)} entries, ${percent(check.done / check.total)}`
-                : 'It begins…'}
+              {check.total > 0 ? `${count(check.done)} of ${entries(check.total)}, ${percent(check.done / check.total)}` : 'It begins…'}
             </Text>
             <Progress
               value={check.total > 0 ? (check.done / check.total) * 100 : 100}
@@ -54,7 +52,7 @@ export function Verify() {
         )}
         {check.state === 'cancelled' && (
           <Text size="sm" role="status">
-            Cancelled after {count(check.done)} entries. That says nothing about the ledger.
+            Cancelled after {entries(check.done)}. That says nothing about the ledger.
           </Text>
         )}
         {check.state === 'failed' && check.error && <Failure error={check.error} title="It could not be verified" />}

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Schema } from '../../api/client'
-import { findings, outcome, range } from './words'
+import { anchoring, findings, outcome, range } from './words'
 
 const whole: Schema<'LedgerVerification'> = {
   origin: 'corral/1',
@@ -70,4 +70,30 @@ test('what is gone on record is said, and is no problem', () => {
     ]),
   )
   expect(all.some((f) => f.level === 'critical')).toBe(false)
+})
+
+const anchors = (next: number, ...list: { size: number; error?: string }[]) =>
+  anchoring({ next, anchors: list.map((a) => ({ name: 'file', ...a })) } as Schema<'LedgerStatus'>)
+
+test('how far a second place reaches, as far as that is known', () => {
+  expect(anchors(130, { size: 129 })).toEqual({ value: 'to #128', note: '1 entry waits for it', why: '' })
+  expect(anchors(130, { size: 0 })).toEqual({ value: 'none yet', note: '130 entries wait for it', why: '' })
+  expect(anchors(0, { size: 0 })).toEqual({ value: 'none yet', note: 'no entry waits for it', why: '' })
+  // One that cannot be asked may have them all.
+  expect(anchors(130, { size: 0, error: 'the disk is away' })).toEqual({
+    value: 'not known',
+    note: '1 of 1 anchor cannot be reached',
+    why: 'file: the disk is away',
+  })
+  expect(anchors(130, { size: 100 }, { size: 0, error: 'it is off' })).toMatchObject({
+    value: 'to #99',
+    note: '1 of 2 anchors cannot be reached',
+  })
+  expect(anchors(130)).toEqual({ value: 'nowhere', note: 'audit.anchors names no second place', why: '' })
+})
+
+test('one entry is no entries', () => {
+  expect(titles({ ...whole, erased: 1, removed: 1 } as never)).toEqual(
+    expect.arrayContaining(['Erased on record: 1 entry', 'Texts removed on record: of 1 entry']),
+  )
 })

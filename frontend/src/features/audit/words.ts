@@ -1,5 +1,5 @@
 import type { Schema } from '../../api/client'
-import { count, time } from '../../components/format'
+import { count, counted, time } from '../../components/format'
 import type { Level } from '../../components/Severity'
 
 type Verification = Schema<'LedgerVerification'>
@@ -7,6 +7,25 @@ type Verification = Schema<'LedgerVerification'>
 /** Entries [from, to) in words. */
 export function range(from: number, to: number): string {
   return to <= from + 1 ? `entry #${from}` : `entries #${from} to #${to - 1}`
+}
+
+/** So many entries. */
+export const entries = (n: number) => counted(n, 'entry', 'entries')
+
+/** How far a second place reaches. Of an anchor that cannot be asked it is not known what it holds. */
+export function anchoring(s: Pick<Schema<'LedgerStatus'>, 'anchors' | 'next'>): { value: string; note: string; why: string } {
+  const anchors = s.anchors ?? []
+  if (anchors.length === 0) return { value: 'nowhere', note: 'audit.anchors names no second place', why: '' }
+  const to = Math.max(...anchors.map((a) => a.size))
+  const away = anchors.filter((a) => a.error)
+  const value = to > 0 ? `to #${to - 1}` : away.length > 0 ? 'not known' : 'none yet'
+  if (away.length > 0) {
+    const note = `${count(away.length)} of ${counted(anchors.length, 'anchor')} cannot be reached`
+    return { value, note, why: away.map((a) => `${a.name}: ${a.error}`).join('; ') }
+  }
+  const wait = Math.max(0, s.next - to)
+  const who = wait === 0 ? 'no entry waits' : `${entries(wait)} ${wait === 1 ? 'waits' : 'wait'}`
+  return { value, note: `${who} for it`, why: '' }
 }
 
 /** What a verification found, in a sentence. */
@@ -71,11 +90,11 @@ export function findings(v: Verification): Finding[] {
   if (v.erased)
     out.push({
       level: 'ok',
-      title: `Erased on record: ${count(v.erased)} entries`,
+      title: `Erased on record: ${entries(v.erased)}`,
       text: 'Their keys were destroyed because somebody asked for it.',
     })
   if (v.removed)
-    out.push({ level: 'ok', title: `Texts removed on record: of ${count(v.removed)} entries`, text: 'By the limit of their age or size.' })
+    out.push({ level: 'ok', title: `Texts removed on record: of ${entries(v.removed)}`, text: 'By the limit of their age or size.' })
   return out
 }
 
