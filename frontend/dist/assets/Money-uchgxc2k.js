@@ -1,1 +1,0 @@
-import{o as e,u as t}from"./format-CxT_EGPH.js";import{pt as n}from"./States-Co3dXUH2.js";var r=n();function i({nano:n}){return(0,r.jsx)(`span`,{title:e(n),children:t(n)})}export{i as t};

@@ -1,1 +1,0 @@
-import{lt as e,pt as t,rt as n}from"./States-Co3dXUH2.js";import{t as r}from"./InputBase-Cd_hWldd.js";var i=t(),a=n(t=>{let n=e([`Input`,`InputWrapper`,`TextInput`],null,t);return(0,i.jsx)(r,{component:`input`,...n,__staticSelector:`TextInput`})});a.classes=r.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

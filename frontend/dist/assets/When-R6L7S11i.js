@@ -1,1 +1,0 @@
-import{a as e,c as t}from"./format-CxT_EGPH.js";import{pt as n}from"./States-Co3dXUH2.js";var r=n();function i({at:n}){return(0,r.jsx)(`time`,{dateTime:new Date(n).toISOString(),title:e(n),children:t(n)})}export{i as t};

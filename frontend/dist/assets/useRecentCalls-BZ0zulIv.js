@@ -1,1 +1,0 @@
-import{$t as e,Kt as t}from"./States-Co3dXUH2.js";import{i as n}from"./index-B_2GzJpu.js";var r=e(t(),1);function i(){return(0,r.useSyncExternalStore)(n.watch,n.current)}export{i as t};
