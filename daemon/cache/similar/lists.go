@@ -392,6 +392,40 @@ recommend recomend reccomend
 tongue tounge
 truly truely
 until untill
+movie movies
+cookie cookies
+calorie calories
+zombie zombies
+selfie selfies
+brownie brownies
+smoothie smoothies
+rookie rookies
+prairie prairies
+veggie veggies
+hippie hippies
+`
+
+// nouns: an ending, and the words of which it makes a noun, or an adjective, that asks the same: inspect, inspection. Not listed is
+// what has another sense with it: recess and recession, plant and plantation, object and objective, music and musical.
+const nouns = `
+ion: abolish abort accelerate activate adopt animate appreciate attract automate calculate calibrate celebrate circulate collect complicate compress congest
+ion: connect construct contaminate contribute coordinate correct corrupt create cremate cultivate deduct dehydrate delete demonstrate detect deteriorate
+ion: devastate dictate discriminate discuss distract distribute donate educate eject elect eliminate emigrate encrypt erupt estimate evacuate evaluate
+ion: evaporate exaggerate excavate exhaust exhibit extract fluctuate frustrate generate germinate hibernate illuminate illustrate imitate immigrate impress
+ion: incubate infect inflate inject innovate inspect instruct insulate integrate interact interrupt intoxicate invent investigate irrigate irritate isolate
+ion: legislate liberate liquidate lubricate manipulate migrate motivate mutate navigate negotiate obstruct operate persecute pollinate pollute possess predict
+ion: prevent prosecute prostitute protect punctuate radiate react refract regulate rehabilitate reject renovate replicate restrict rotate segregate select
+ion: simulate stimulate subtract suffocate suggest suppress terminate transact translate vaccinate ventilate vibrate violate
+ation: acclimatize accredit accuse adapt affirm alter authorize categorize civilize colonize compile compute condense confirm consult customize declare
+ation: decolonize deport deprive examine expect explore fluoridate globalize hospitalize immunize implement import industrialize install interpret legalize
+ation: modernize nationalize optimize organize preserve privatize quote realize recommend reincarnate represent sterilize tempt tokenize transform transport
+ation: urbanize utilize visualize
+ment: achieve adjust advertise agree amend announce arrange assess assign attach deploy develop embarrass employ encourage enforce enjoy enlarge enroll
+ment: entertain equip establish harass imprison improve invest involve manage nourish punish reimburse replace resent retire settle
+ance: accept admit annoy assist assure attend avoid comply disappear disturb endure inherit insure perform resist tolerate
+ence: adhere depend differ emerge interfere persist prefer
+al: approve arrive betray disapprove dismiss dispose electric propose refuse remove renew retrieve revive survive tropic withdraw
+ive: addict
 `
 
 const participles = `made taken given got gotten found known said told seen written read spoken bought sold built sent spent lent lost won begun run kept

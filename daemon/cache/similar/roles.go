@@ -143,7 +143,11 @@ func spelling(p, q *question, x, y []int) ([]int, []int) {
 	for k := 0; k < len(x); k++ {
 		for n := 0; n < len(y); n++ {
 			v, w := &p.content[x[k]], &q.content[y[n]]
-			if typo(v, w) || derived(v.key, w.key) {
+			typed := typo(v, w)
+			if typed || derived(v.key, w.key) {
+				if typed { // no list has every word there is: a hostel is no hotel
+					p.doubts, p.grave = append(p.doubts, differ("words", v.shown, w.shown)), true
+				}
 				v.key = w.key
 				x, y = slices.Delete(x, k, k+1), slices.Delete(y, n, n+1)
 				k--
@@ -198,23 +202,12 @@ func typo(v, w *word) bool {
 	return false
 }
 
-// derived tells whether one is the noun of what the other does: pronounce, pronunciation would be too far, develop, development is.
+// derived tells whether one is the noun of what the other does, as far as the list knows: develop, development.
 func derived(a, b string) bool {
 	if len(a) > len(b) {
 		a, b = b, a
 	}
-	if len(a) < 5 {
-		return false
-	}
-	for _, end := range []string{"ment", "ation", "ion", "ance", "ence", "ancy", "al", "ive"} {
-		if root, ok := strings.CutSuffix(b, end); ok && len(root) >= 5 && root == a {
-			return true
-		}
-		if root, ok := strings.CutSuffix(b, strings.TrimSuffix(end, "e")); ok && len(root) >= 5 && root == a { // stems have lost their e
-			return true
-		}
-	}
-	return false
+	return words.derived[a+" "+b]
 }
 
 func kindOf(w *word) string {

@@ -73,7 +73,7 @@ func TestNearMissesAreRefusedAndParaphrasesAreNot(t *testing.T) {
 			t.Logf("accepted: %s: %q, %q (%.3f)", p.Kind, p.A, p.B, p.Cosine)
 		}
 	}
-	for _, half := range []string{"tune", "held", "later", "second", "third", "fourth", "fifth", "sixth", "all"} {
+	for _, half := range []string{"tune", "held", "later", "second", "third", "fourth", "fifth", "sixth", "seventh", "all"} {
 		c := halves[half]
 		t.Logf("%s: near misses accepted %d of %d (cosine alone %d), paraphrases %d of %d (cosine alone %d)", half, c.accepted, c.misses, c.bareAccepted, c.hits, c.same, c.bareHits)
 		if c.accepted*100 > c.misses {
@@ -129,6 +129,7 @@ func TestTheVetoSaysWhatDiffers(t *testing.T) {
 		{"Who paid for the repair?", "Who was paid for the repair?", "roles: who does it, who is it done to"},
 		{"Can you swim?", "Can I swim?", "person: you, not i"},
 		{"Can I see what you wrote?", "Can you see what I wrote?", "person: i you, not you i"},
+		{"What is a recess?", "What is a recession?", "words: recess, not recession"},
 	} {
 		if got := Compare(tt.a, tt.b).Veto; got != tt.veto {
 			t.Errorf("%q, %q: %q, want %q", tt.a, tt.b, got, tt.veto)
@@ -160,6 +161,7 @@ func TestWhatChangesNoAnswerIsNoVeto(t *testing.T) {
 		{"Why won't my car start?", "Why doesn't my car start?"},
 		{"Can you recommend good books about Rome?", "What are good books about Rome?"},
 		{"Should I rent or buy?", "Is it better to rent or buy?"},
+		{"How long does the inspection of a car take?", "How long does inspecting a car take?"},
 		{"Would you marry a non-smoker?", "Would you marry a person who is not a smoker?"},
 	} {
 		if v := Compare(tt.a, tt.b); v != (Verdict{}) {
@@ -196,6 +198,8 @@ func TestHowMuchADoubtWeighs(t *testing.T) {
 		{"When does the World Cup start?", "When will the World Cup start?", "modal: only one has will", false},
 		{"How do I cook brown rice fast?", "How do I cook rice fast?", "words: only one has brown", true},
 		{"What is meditation used for?", "What is meditation used?", "question: only one has for", true},
+		{"Where is the nearest hotel?", "Where is the nearest hostel?", "words: hotel, not hostel", true},
+		{"What is the temprature on Mars?", "What is the temperature on Mars?", "words: temprature, not temperature", true},
 	} {
 		if v := Compare(tt.a, tt.b); v != (Verdict{Doubt: tt.doubt, Grave: tt.grave}) {
 			t.Errorf("%q, %q: %+v", tt.a, tt.b, v)

@@ -583,7 +583,6 @@ author writer
 story tale
 journalist reporter
 song tune
-music musical
 singer vocalist
 audience spectator
 drawing sketch

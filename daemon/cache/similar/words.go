@@ -37,6 +37,7 @@ type lexicon struct {
 	sorts      map[string]bool // what a name may be the name of: an exam, an app
 	weightless map[string]bool // words that may be missing from one of the two when they are near each other
 	part       map[string]bool // participles that do not end in -ed
+	derived    map[string]bool // a word and the noun of what it does, by their keys, the shorter one first
 }
 
 type phrase struct {
@@ -52,7 +53,7 @@ func readLexicon() *lexicon {
 	l := &lexicon{
 		class: map[string]class{}, small: map[string]use{}, means: map[string]string{}, past: set(pastWords), phrases: map[string][]phrase{}, group: map[string]string{},
 		lemma: map[string]string{}, number: map[string]string{}, kind: map[string]string{}, known: map[string]bool{}, frontal: map[string]bool{},
-		optional: map[string]bool{}, weightless: map[string]bool{}, sorts: map[string]bool{}, part: set(participles),
+		optional: map[string]bool{}, weightless: map[string]bool{}, sorts: map[string]bool{}, part: set(participles), derived: map[string]bool{},
 	}
 	for _, c := range []struct {
 		class class
@@ -114,6 +115,22 @@ func readLexicon() *lexicon {
 	}
 	for _, w := range strings.Fields(optionals) {
 		l.optional[l.fold(w)] = true
+	}
+	for line := range strings.Lines(nouns) {
+		ends, list, _ := strings.Cut(line, ":")
+		for _, w := range strings.Fields(list) {
+			for end := range strings.FieldsSeq(ends) {
+				root := w
+				if strings.ContainsRune("aeiou", rune(end[0])) {
+					root = strings.TrimSuffix(w, "e")
+				}
+				a, b := l.fold(w), l.fold(root+end)
+				if len(a) > len(b) {
+					a, b = b, a
+				}
+				l.derived[a+" "+b] = true
+			}
+		}
 	}
 	for line := range strings.Lines(phrases) {
 		from, to, ok := strings.Cut(strings.TrimSpace(line), ">")
