@@ -432,6 +432,12 @@ const participles = `made taken given got gotten found known said told seen writ
 felt left meant met paid held understood taught caught brought fought eaten drunk driven ridden grown thrown shown drawn chosen broken stolen frozen
 forgotten hidden bitten sung worn torn born shot led fed bred heard dealt put cut hit shut set read become laid spread struck bound sworn woven done`
 
+// pasts leaves out what the present looks like too: put, set, read.
+const pasts = `went took gave got found knew thought said told saw wrote spoke bought sold built sent spent lent lost won began ran came became kept slept felt
+meant met paid held stood understood taught caught brought fought ate drank drove rode rose fell flew grew threw showed drew chose broke stole froze forgot hid
+bit sang swam wore tore lied died tied used sat bore swung shot led fed bred bled heard swept dealt dreamt burnt learnt spelt spilt smelt spoilt made had left
+hung struck swore wove woke stuck sank shook spun slid dug clung laid overcame withdrew shone sought sprang stung wound`
+
 const numbers = `
 0 zero
 1 one

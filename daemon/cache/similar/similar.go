@@ -235,7 +235,60 @@ func tenses(p, q *question) string {
 		}
 		return "tense: one asks of the past"
 	}
+	return verbs(p, q)
+}
+
+// verbs compares tenses where a verb alone tells of the past: who owns it, who owned it. On one side it may be a form of be or do
+// that tells it: who is leading it, who led it.
+func verbs(p, q *question) string {
+	if q.verbal() {
+		p, q = q, p
+	}
+	if !p.verbal() {
+		return ""
+	}
+	for _, v := range p.verbs() {
+		other, same := false, false
+		for _, w := range q.verbs() {
+			switch {
+			case v.key != w.key:
+			case q.verbal():
+				other, same = other || past(v.raw) != past(w.raw), same || past(v.raw) == past(w.raw)
+			case !q.finite || words.stem(v.raw) != words.stem(w.raw):
+			case v.raw == w.raw && w.acted: // which skills needed, which skills are needed
+			case w.acted || strings.HasSuffix(w.raw, "ing") || v.raw == w.raw+"s":
+				other = other || past(v.raw) != q.past
+			}
+		}
+		if other && !same {
+			return "tense: one asks of the past"
+		}
+	}
 	return ""
+}
+
+// verbal tells whether it asks who does it, or what, without a verb beside the one that says what is done.
+func (q *question) verbal() bool {
+	return len(q.types) > 0 && (q.types[0] == "who" || q.types[0] == "what") && !q.finite && len(q.modals) == 0 && (q.language == "" || q.language == "English")
+}
+
+// verbs are the words of the first clause that may be verbs.
+func (q *question) verbs() []word {
+	var out []word
+	for _, w := range q.content {
+		if w.key == "?if" {
+			break // what happens if it fell
+		}
+		if w.clause == q.content[0].clause && !w.quoted && !w.code && !w.figure && !w.proper {
+			out = append(out, w)
+		}
+	}
+	return out
+}
+
+// past tells whether a word is the simple past of a verb, if it is one.
+func past(w string) bool {
+	return words.pasts[w] || len(w) > 4 && strings.HasSuffix(w, "ed") && !strings.HasSuffix(w, "eed")
 }
 
 func superlative(w word) bool {

@@ -838,7 +838,9 @@ travel to > visit
 every one > everyone
 commit suicide > suicide
 ^ recipe for | ^ what is the recipe for | ^ please give me a recipe for | ^ give me a recipe for | ^ please give me the recipe for > how make
-gets rid of | getting rid of | got rid of > remove
+gets rid of | getting rid of > remove
+got rid of > removed
+^ who used to > who did
 get over > overcome
 getting over > overcome
 find out > find
@@ -855,7 +857,8 @@ make use of > use
 make a difference > matter
 take a look at > look
 take care of > care
-take place | takes place | took place > happen
+take place | takes place > happen
+took place > happened
 gone bad | go bad | goes bad | went bad > bad
 speed up > make faster
 as soon as possible > asap
@@ -920,8 +923,9 @@ per year | a year | every year | per annum > yearly
 per capita > percapita
 how come > why
 what makes | what make | what made > why
-what causes | what cause | what caused | what is causing > why
-what is the cause of | what is the cause for | what are the causes of | what are the causes for | what are some causes of | what are some causes for | what are causes of | what were the causes of | what was the cause of | what are the main causes of > why
+what causes | what cause | what is causing > why does
+what caused | what were the causes of | what was the cause of > why did
+what is the cause of | what is the cause for | what are the causes of | what are the causes for | what are some causes of | what are some causes for | what are causes of | what are the main causes of > why
 what is the reason that | what is the reason why | what is the reason for | what is the reason behind | what are the reasons for | what are the reasons that | what are the reasons why | what is the reason of | what are the reasons behind | what is the reason | for what reason | for what reasons | what was the reason for | what were the reasons for | what was the reason that > why
 why is it that > why
 how is it that > how
@@ -975,11 +979,11 @@ able to > can
 do you think that | do you think | do you believe that | do you believe | in your opinion | do you reckon | do you feel that >
 what are your thoughts on | what do you think about | what do you think of | what is your opinion on | what is your opinion of | what is your opinion about | how do you feel about | what are your views on | what is your view on > what opinion
 what is meant by | what do you mean by | what does it mean when | what is the meaning of | what is the definition of > what mean
-who is the author of | who was the author of | who is the writer of | who was the writer of > who write
-who is the inventor of | who was the inventor of > who invent
-who is the director of | who was the director of > who direct
-who is the founder of | who was the founder of | who were the founders of | who are the founders of > who found
-who is the painter of | who was the painter of > who paint
+who is the author of | who was the author of | who is the writer of | who was the writer of > who wrote
+who is the inventor of | who was the inventor of > who invented
+who is the director of | who was the director of > who directed
+who is the founder of | who was the founder of | who were the founders of | who are the founders of > who founded
+who is the painter of | who was the painter of > who painted
 ^ what can i do if > what should i do if
 ^ what do i do if | ^ what do i do when > what should i do if
 by hand > byhand

@@ -37,6 +37,7 @@ type lexicon struct {
 	sorts      map[string]bool // what a name may be the name of: an exam, an app
 	weightless map[string]bool // words that may be missing from one of the two when they are near each other
 	part       map[string]bool // participles that do not end in -ed
+	pasts      map[string]bool // past forms that do not end in -ed
 	derived    map[string]bool // a word and the noun of what it does, by their keys, the shorter one first
 }
 
@@ -53,7 +54,7 @@ func readLexicon() *lexicon {
 	l := &lexicon{
 		class: map[string]class{}, small: map[string]use{}, means: map[string]string{}, past: set(pastWords), phrases: map[string][]phrase{}, group: map[string]string{},
 		lemma: map[string]string{}, number: map[string]string{}, kind: map[string]string{}, known: map[string]bool{}, frontal: map[string]bool{},
-		optional: map[string]bool{}, weightless: map[string]bool{}, sorts: map[string]bool{}, part: set(participles), derived: map[string]bool{},
+		optional: map[string]bool{}, weightless: map[string]bool{}, sorts: map[string]bool{}, part: set(participles), pasts: set(pasts), derived: map[string]bool{},
 	}
 	for _, c := range []struct {
 		class class
