@@ -20,6 +20,10 @@ type question struct {
 	quotes    string
 	past      bool
 	finite    bool // past is known
+	bes       int  // forms of be
+	haves     int  // forms of have that are no auxiliaries
+	stranded  bool // have stands behind what is had: what effect does it have
+	there     bool // there is
 	content   []word
 	owner     bool   // it says whose: my, your, their
 	advice    bool   // how should I, where how do I would nearly do
@@ -126,8 +130,13 @@ func read(text string) *question {
 			mark = ""
 			continue
 		case c == light:
+			q.there = q.there || w.raw == "there" && justBe
 			continue
 		case c == having:
+			if !perfect(ws, i, fresh || !open) {
+				q.haves++
+				q.stranded = len(q.content) > 0 && !open && last(ws, i)
+			}
 			if fresh && len(q.types) == 0 {
 				q.types = append(q.types, "whether")
 			}
@@ -142,6 +151,7 @@ func read(text string) *question {
 			q.finite = true
 			if c == being {
 				be, justBe = clause, true
+				q.bes++
 			}
 			if fresh && len(q.types) == 0 {
 				q.types = append(q.types, "whether")
@@ -253,6 +263,30 @@ func read(text string) *question {
 	q.persons = slices.Compact(q.persons)
 	return q
 }
+
+// perfect tells whether a form of have only helps a participle: who has won; turned around, it may stand far off: have the two won.
+func perfect(ws []word, i int, turned bool) bool {
+	for j := i + 1; j < len(ws) && ws[j].clause == ws[i].clause; j++ {
+		w := ws[j].raw
+		if helped[w] || words.part[w] || len(w) > 4 && strings.HasSuffix(w, "ed") && !strings.HasSuffix(w, "eed") {
+			return true
+		}
+		if c := words.class[w]; !turned && c == content && !strings.HasSuffix(w, "ly") && !adverbs[w] || c == place || c == asking {
+			return false
+		}
+	}
+	return false
+}
+
+// last tells whether nothing but a phrase with a preposition follows in the clause.
+func last(ws []word, i int) bool {
+	return i+1 >= len(ws) || ws[i+1].clause != ws[i].clause || words.class[ws[i+1].raw] == place
+}
+
+var (
+	helped  = set("been had gone come fallen risen flown slept sat stood swum woken beaten swept dealt paid lain sunk swung hung struck burst heard tried died lied")
+	adverbs = set("always just already also often still ever once lately")
+)
 
 // hangs notes a preposition that no word follows: what is it for.
 func (q *question) hangs(mark string) {

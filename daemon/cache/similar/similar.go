@@ -78,7 +78,7 @@ func Compare(a, b string) Verdict {
 		return Verdict{Veto: "length: too long to compare"}
 	}
 	p, q := read(a), read(b)
-	for _, check := range []func(p, q *question) string{languages, literals, negations_, modals_, persons, types, contents, roles, tenses} {
+	for _, check := range []func(p, q *question) string{languages, literals, negations_, modals_, persons, types, contents, roles, tenses, owning} {
 		if why := check(p, q); why != "" {
 			return Verdict{Veto: why}
 		}
@@ -289,6 +289,18 @@ func (q *question) verbs() []word {
 // past tells whether a word is the simple past of a verb, if it is one.
 func past(w string) bool {
 	return words.pasts[w] || len(w) > 4 && strings.HasSuffix(w, "ed") && !strings.HasSuffix(w, "eed")
+}
+
+// owning keeps apart what somebody is and what somebody has: is Bob a lawyer, does Bob have a lawyer. What effect does it have asks
+// what the effect of it is, and whether Mars has water, whether there is water on Mars.
+func owning(p, q *question) string {
+	if p.haves < q.haves {
+		p, q = q, p
+	}
+	if p.haves > q.haves && p.bes < q.bes && !(p.stranded || q.there) {
+		return "words: have, not be"
+	}
+	return ""
 }
 
 func superlative(w word) bool {

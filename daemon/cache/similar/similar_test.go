@@ -133,6 +133,9 @@ func TestTheVetoSaysWhatDiffers(t *testing.T) {
 		{"Who leads Germany?", "Who led Germany?", "tense: one asks of the past"},
 		{"Who is leading Germany?", "Who led Germany?", "tense: one asks of the past"},
 		{"What causes inflation?", "What caused inflation?", "tense: one asks of the past"},
+		{"Is Bob a lawyer?", "Does Bob have a lawyer?", "words: have, not be"},
+		{"Who is the best lawyer in town?", "Who has the best lawyer in town?", "words: have, not be"},
+		{"How can I be a friend?", "How can I have a friend?", "words: have, not be"},
 		{"What is a recess?", "What is a recession?", "words: recess, not recession"},
 	} {
 		if got := Compare(tt.a, tt.b).Veto; got != tt.veto {
@@ -168,6 +171,10 @@ func TestWhatChangesNoAnswerIsNoVeto(t *testing.T) {
 		{"Who wrote Dune?", "Who is the author of Dune?"},
 		{"Which documents are required?", "Which documents required?"},
 		{"What caused the war?", "What are the causes of the war?"},
+		{"What effect does tea have on sleep?", "What is the effect of tea on sleep?"},
+		{"Does Mars have water?", "Is there water on Mars?"},
+		{"Who has won the most titles?", "Who won the most titles?"},
+		{"How do I know if an egg has gone bad?", "How do I know if an egg is bad?"},
 		{"How long does the inspection of a car take?", "How long does inspecting a car take?"},
 		{"Would you marry a non-smoker?", "Would you marry a person who is not a smoker?"},
 	} {

@@ -859,7 +859,8 @@ take a look at > look
 take care of > care
 take place | takes place > happen
 took place > happened
-gone bad | go bad | goes bad | went bad > bad
+go bad | goes bad | went bad > bad
+gone bad > been bad
 speed up > make faster
 as soon as possible > asap
 a lot of | lots of | plenty of | a large number of | a great many > many
