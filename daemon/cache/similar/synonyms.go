@@ -816,7 +816,8 @@ work out | working out > exercise
 give up | giving up > stop
 keep from > prevent
 come from > origin
-pass away | passed away > die
+pass away > die
+passed away > died
 grow up > mature
 wake up | get up > wake
 hang out > meet
