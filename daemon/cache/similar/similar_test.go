@@ -136,6 +136,9 @@ func TestTheVetoSaysWhatDiffers(t *testing.T) {
 		{"Is Bob a lawyer?", "Does Bob have a lawyer?", "words: have, not be"},
 		{"Who is the best lawyer in town?", "Who has the best lawyer in town?", "words: have, not be"},
 		{"How can I be a friend?", "How can I have a friend?", "words: have, not be"},
+		{"Was ist 12 - 4?", "Was ist 12 : 4?", "code: only one has -"},
+		{"What is 12 − 4?", "What is 12, 4?", "code: -, not ,"},
+		{"Which pages are 3-7?", "Which pages are 3, 7?", "code: only one has ,"},
 		{"What is a recess?", "What is a recession?", "words: recess, not recession"},
 	} {
 		if got := Compare(tt.a, tt.b).Veto; got != tt.veto {
@@ -175,6 +178,9 @@ func TestWhatChangesNoAnswerIsNoVeto(t *testing.T) {
 		{"Does Mars have water?", "Is there water on Mars?"},
 		{"Who has won the most titles?", "Who won the most titles?"},
 		{"How do I know if an egg has gone bad?", "How do I know if an egg is bad?"},
+		{"What is 12-4?", "What is 12 – 4?"},
+		{"Was ist 12:4?", "Was ist 12 : 4?"},
+		{"Who ruled from 1914 - 1918?", "Who ruled from 1914 to 1918?"},
 		{"How long does the inspection of a car take?", "How long does inspecting a car take?"},
 		{"Would you marry a non-smoker?", "Would you marry a person who is not a smoker?"},
 	} {
@@ -435,6 +441,7 @@ func FuzzCompare(f *testing.F) {
 	}
 	f.Add("'", "''\"`“”")
 	f.Add("-5", "--5 -- −5")
+	f.Add("12 - 4 : 2, 1", "12-4:2 , 1")
 	f.Add("why ? and why", "(a[0]) &x $y /z .w")
 	f.Add("which way to", "ways of")
 	f.Fuzz(func(t *testing.T, a, b string) {

@@ -1,6 +1,7 @@
 package similar
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -43,6 +44,10 @@ func scan(text string) []word {
 		}
 		chunk := text[i:end]
 		i = end
+		if op := operators[chunk]; op != "" && figures(out, clause, text[i:]) {
+			out = append(out, word{raw: op, shown: chunk, key: op, clause: clause, quoted: quote != 0, code: true})
+			continue
+		}
 		// Quotes and brackets around, sentence marks behind.
 		for chunk != "" {
 			r, n := utf8.DecodeRuneInString(chunk)
@@ -89,6 +94,9 @@ func scan(text string) []word {
 		if closed {
 			quote = 0
 		}
+		if trail == "," && figures(out, clause, text[i:]) {
+			out = append(out, word{raw: ",", shown: ",", key: ",", clause: clause, quoted: quote != 0, code: true})
+		}
 		if trail != "" {
 			clause++
 			if strings.ContainsAny(trail, ".?!…") && !(trail == "." && len(chunk) == 1) || trail == ":" {
@@ -96,7 +104,46 @@ func scan(text string) []word {
 			}
 		}
 	}
+	return sums(out)
+}
+
+// operators are the marks that mean something between two figures, as they are compared.
+var operators = map[string]string{"-": "-", "–": "-", "−": "-", ":": ":"}
+
+// figures tells whether a mark stands between two figures: behind the last word of a clause, before more of the text.
+func figures(out []word, clause int, rest string) bool {
+	rest = strings.TrimLeft(rest, " \t")
+	return len(out) > 0 && out[len(out)-1].figure && out[len(out)-1].clause == clause && rest != "" && rest[0] >= '0' && rest[0] <= '9'
+}
+
+// sums writes 12 : 4 as 12:4, and drops the marks that only span or date: 1914-1918; July 4, 1776.
+func sums(ws []word) []word {
+	out := ws[:0]
+	for i := 0; i < len(ws); i++ {
+		w := ws[i]
+		n := len(out)
+		if w.code && n > 0 && out[n-1].figure && i+1 < len(ws) && ws[i+1].figure {
+			switch {
+			case w.key == ":":
+				i++
+				to := &out[n-1]
+				to.raw, to.shown = to.raw+":"+ws[i].raw, to.shown+":"+ws[i].shown
+				to.key = "#" + to.raw
+				continue
+			case w.key == "-" && !w.quoted && rising(out[n-1].raw, ws[i+1].raw), w.key == "," && n > 1 && months[words.fold(out[n-2].raw)]:
+				continue
+			}
+		}
+		out = append(out, w)
+	}
 	return out
+}
+
+// rising tells whether a span may be from a to b.
+func rising(a, b string) bool {
+	x, err := strconv.ParseFloat(a, 64)
+	y, err2 := strconv.ParseFloat(b, 64)
+	return err == nil && err2 == nil && x <= y
 }
 
 func isQuote(r rune) bool { return strings.ContainsRune("\"'`“”„‟‘’«»", r) }
@@ -119,6 +166,7 @@ func split(out []word, chunk string, code bool) []word {
 		s := strings.TrimSuffix(chunk, "()")
 		return append(out, word{raw: s, shown: chunk, key: s, code: true})
 	}
+	first := len(out)
 	minus := len(chunk) > 1 && (chunk[0] == '-' || strings.HasPrefix(chunk, "−")) && strings.ContainsAny(chunk[1:min(len(chunk), 4)], "0123456789")
 	for chunk != "" {
 		r, n := utf8.DecodeRuneInString(chunk)
@@ -152,7 +200,9 @@ func split(out []word, chunk string, code bool) []word {
 			}
 		case r == '-' || r == '−' || r == '–' || r == '—' || r == '/' || r == '.' || r == ',' || r == ':' || r == '(' || r == ')' || r == '?' || r == '!' || r == '\'' || r == '’':
 			end = n
-			if len(chunk) == n && (r == '/' || code) {
+			if op := operators[chunk[:n]]; op != "" && figures(out[first:], 0, chunk[n:]) {
+				out = append(out, word{raw: op, shown: chunk[:n], key: op, code: true})
+			} else if len(chunk) == n && (r == '/' || code) {
 				out = append(out, word{raw: chunk, shown: chunk, key: chunk, code: true})
 			}
 		case r == '$' || r == '€' || r == '£' || r == '%' || r == '&' || r == '°':
