@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/wailsapp/wails/v2"
@@ -43,7 +44,8 @@ type window struct {
 	show    chan struct{}   // another program wants it to be seen
 	tray    *tray
 
-	once     sync.Once  // it is told once that the window is closed
+	once     sync.Once // it is told once that the window is closed
+	ended    atomic.Bool
 	outMu    sync.Mutex // guards o.Out
 	mu       sync.Mutex // guards what follows
 	report   Report
@@ -113,7 +115,8 @@ func Run(ctx context.Context, o Options) error {
 		},
 		OnDomReady: func(context.Context) { w.tell(w.reported()) },
 		OnBeforeClose: func(context.Context) bool {
-			return w.closing()
+			// A signal has Wails and quit end the window, and the second of them would end what is not there any more, which kills the process.
+			return w.closing() || w.ended.Swap(true)
 		},
 		OnShutdown: func(context.Context) { stop() },
 	})

@@ -19,6 +19,8 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
+	"corral/daemon"
+	"corral/daemon/client"
 	"corral/testkit"
 )
 
@@ -270,13 +272,20 @@ func TestTheWindowStartsCorralOutlivesItsRestartAndLeavesItRunning(t *testing.T)
 		t.Fatal(res, err)
 	}
 	res.Body.Close()
+	api, err := client.Open(h.data, "", daemon.AddressFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !testkit.Eventually(func() bool { _, err := api.Entry(t.Context(), res.Header.Get("X-Request-Id")); return err == nil }) {
+		t.Fatal("the call is not in the ledger") // a moment after its answer it is, and then a kill cannot take it away
+	}
 	end(t, h.data)
 	w.says("daemon: away", 1)
 	w.says("page: feed away", 1)
 	s.shows("Corral does not answer", "from before")
-	daemon := exec.Command(program, "serve")
-	daemon.Env = h.env()
-	run(t, daemon)
+	another := exec.Command(program, "serve")
+	another.Env = h.env()
+	run(t, another)
 	w.says("daemon: connected", 2)
 	w.says("page: feed live", 2)
 	if strings.Count(w.said(), "page: ready") != 1 {

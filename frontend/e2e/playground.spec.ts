@@ -51,6 +51,7 @@ test('a question is answered, with who answered, why, and how it went @looks', a
 test('two targets answer side by side, and one of them is chosen by hand', async ({ page }) => {
   await logIn(page)
   await go(page, 'Playground')
+  await expect(page.getByRole('switch', { name: 'Two side by side' })).toBeEnabled() // once it is known whom one can ask
   await page.getByRole('switch', { name: 'Two side by side' }).check({ force: true })
   await choose(page, 'Model 2', /^local\/tiny$/)
   await cold(page)

@@ -1,7 +1,7 @@
 import { Center, Loader } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useEffect } from 'react'
-import { sessionQuery } from '../api/session'
+import { useEffect, useState } from 'react'
+import { leaving, sessionQuery } from '../api/session'
 import { Shell } from './Shell'
 import { SignedOut } from './SignedOut'
 import { useWindow } from './useWindow'
@@ -11,10 +11,19 @@ export function Root() {
   const queries = useQueryClient()
   const session = useQuery(sessionQuery)
   const entering = useWindow(session.data?.authenticated)
+  const [stays, stay] = useState(false) // what is shown, while the window logs it in again after a restart of Corral
   useEffect(() => {
-    if (session.data?.authenticated === false) queries.removeQueries({ predicate: (q) => q.queryKey[0] !== sessionQuery.queryKey[0] })
-  }, [session.data, queries])
-  if (session.data?.authenticated) return <Shell />
+    const left = () => stay(false)
+    leaving.addEventListener('leave', left)
+    return () => leaving.removeEventListener('leave', left)
+  }, [])
+  useEffect(() => {
+    if (session.data?.authenticated) stay(true)
+    else if (session.data && !entering) stay(false)
+    if (session.data?.authenticated === false && !entering)
+      queries.removeQueries({ predicate: (q) => q.queryKey[0] !== sessionQuery.queryKey[0] })
+  }, [session.data, entering, queries])
+  if (session.data?.authenticated || (stays && entering)) return <Shell />
   if (session.isPending || entering) {
     return (
       <Center h="100vh" role="status" aria-label="Loading">

@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { useNavigate } from 'react-router'
 import { desktop } from '../api/desktop'
 import { feed } from '../api/events'
@@ -16,7 +16,8 @@ const patience = 10_000
 export function useWindow(authenticated: boolean | undefined) {
   const queries = useQueryClient()
   const navigate = useNavigate()
-  const [entering, setEntering] = useState(false)
+  const [late, setLate] = useState(false)
+  const told = useRef(false)
 
   useEffect(() => {
     if (!desktop.there) return
@@ -49,11 +50,15 @@ export function useWindow(authenticated: boolean | undefined) {
 
   useEffect(() => {
     if (!desktop.there || authenticated === undefined) return
-    if (authenticated) return desktop.tell('ready', document.title)
+    setLate(false)
+    if (authenticated) {
+      if (!told.current) desktop.tell('ready', document.title)
+      told.current = true
+      return
+    }
     desktop.tell('login')
-    setEntering(true)
-    const timer = setTimeout(() => setEntering(false), patience)
+    const timer = setTimeout(() => setLate(true), patience)
     return () => clearTimeout(timer)
   }, [authenticated])
-  return entering && authenticated === false
+  return desktop.there && authenticated === false && !late
 }

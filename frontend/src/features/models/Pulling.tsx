@@ -92,7 +92,7 @@ export function PullDialog({ close, servers, pulls }: { close: () => void; serve
               {words(started)}
             </Text>
             {/* Its bytes change several times a second: only how it stands is read out. */}
-            <VisuallyHidden aria-live="polite">{isOver(started) ? words(started) : `${started.model} is on its way`}</VisuallyHidden>
+            <VisuallyHidden aria-live="polite">{`${started.model} ${isOver(started) ? `is over: ${started.state}` : 'is on its way'}`}</VisuallyHidden>
           </div>
           {!isOver(started) && <Bar pull={started} />}
           {started.why && (
