@@ -250,7 +250,7 @@ func (d *Daemon) imagined(in admin.Explain) (*llm.Request, error) {
 	}
 	caller := llm.Caller{App: in.App, User: in.User, Remote: "127.0.0.1"}
 	if in.Key != "" {
-		k, ok := d.keyCalled(in.Key)
+		k, ok := keys.Find(d.books.keySet().List(), in.Key)
 		if !ok {
 			return nil, fmt.Errorf("there is no app key %q; `corral keys list` shows them", in.Key)
 		}
@@ -258,17 +258,4 @@ func (d *Daemon) imagined(in admin.Explain) (*llm.Request, error) {
 	}
 	return &llm.Request{ID: "explain", Endpoint: ep, Method: http.MethodPost, Path: ep.Pattern, Header: h, Start: time.Now(), Source: bytes.NewReader(b), Length: int64(len(b)),
 		Caller: caller}, nil
-}
-
-// keyCalled is the app key of that id, or the newest of that name.
-func (d *Daemon) keyCalled(idOrName string) (found keys.Key, ok bool) {
-	for _, k := range d.books.keySet().List() { // oldest first
-		if k.ID == idOrName {
-			return k, true
-		}
-		if k.Name == idOrName {
-			found, ok = k, true
-		}
-	}
-	return found, ok
 }

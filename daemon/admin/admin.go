@@ -107,19 +107,13 @@ type Keys interface {
 	List() []keys.Key
 }
 
-// keyID is the id of the key that somebody means by its id or name: of several of that name the newest, since all before are revoked.
-// What is no key's stays as it is: calls of the operator's and the page's stand under a word in the place of an id.
+// keyID is the id of the key that somebody means (keys.Find). What is no key's stays as it is: calls of the operator's and the page's
+// stand under a word in the place of an id.
 func (o *Options) keyID(idOrName string) string {
-	id := idOrName
-	for _, k := range o.Keys.List() { // oldest first
-		switch {
-		case k.ID == idOrName:
-			return k.ID
-		case k.Name == idOrName:
-			id = k.ID
-		}
+	if k, ok := keys.Find(o.Keys.List(), idOrName); ok {
+		return k.ID
 	}
-	return id
+	return idOrName
 }
 
 // Options are what the operator API shows and changes.

@@ -206,6 +206,20 @@ func (s *Set) Create(name string, opts Options) (secret string, key Key, err err
 	return secret, e.Key, nil
 }
 
+// Find is the key that somebody means by its id or name; of several of that name the newest, since all before are revoked. list is as List
+// gives it.
+func Find(list []Key, idOrName string) (found Key, ok bool) {
+	for _, k := range list { // oldest first
+		if k.ID == idOrName {
+			return k, true
+		}
+		if k.Name == idOrName {
+			found, ok = k, true
+		}
+	}
+	return found, ok
+}
+
 // Revoke disables a key for good, by id or by name. It stays in List, so that the ledger's entries keep their name. Errors: ErrNotFound.
 func (s *Set) Revoke(idOrName string) (Key, error) {
 	s.mu.Lock()

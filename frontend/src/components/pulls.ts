@@ -1,7 +1,7 @@
 import type { Schema } from '../api/client'
 import { bytes, duration } from './format'
 
-type Pull = Schema<'LibraryPull'>
+export type Pull = Schema<'LibraryPull'>
 
 export const isOver = (p: Pull) => p.state !== 'waiting' && p.state !== 'running'
 

@@ -1,6 +1,7 @@
-import { Alert, Button, Checkbox, Group, Modal, NativeSelect, Progress, Stack, Text, TextInput, VisuallyHidden } from '@mantine/core'
+import { Alert, Button, Checkbox, Group, Modal, NativeSelect, Progress, Stack, Text, TextInput } from '@mantine/core'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { PullWords } from '../../components/PullWords'
 import { isOver, share, words } from '../../components/pulls'
 import { Failure } from '../../components/States'
 import classes from './Models.module.css'
@@ -88,11 +89,7 @@ export function PullDialog({ close, servers, pulls }: { close: () => void; serve
             <Text fw={600} className={classes.name}>
               {started.model}
             </Text>
-            <Text size="sm" c="dimmed" style={{ fontVariantNumeric: 'tabular-nums' }}>
-              {words(started)}
-            </Text>
-            {/* Its bytes change several times a second: only how it stands is read out. */}
-            <VisuallyHidden aria-live="polite">{`${started.model} ${isOver(started) ? `is over: ${started.state}` : 'is on its way'}`}</VisuallyHidden>
+            <PullWords pull={started} />
           </div>
           {!isOver(started) && <Bar pull={started} />}
           {started.why && (

@@ -3,7 +3,8 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useEffect, useRef, useState } from 'react'
 import type { Schema } from '../../api/client'
 import { bytes } from '../../components/format'
-import { isOver, share, words } from '../../components/pulls'
+import { PullWords } from '../../components/PullWords'
+import { isOver, share } from '../../components/pulls'
 import { Failure } from '../../components/States'
 import { small } from './ollama'
 import { cancelling, pulling } from './queries'
@@ -36,9 +37,8 @@ export function Pulling({ provider, pulls, have, pulled, open }: Props) {
   if (running)
     return (
       <Stack gap={6}>
-        <Text size="sm" role="status" style={{ fontVariantNumeric: 'tabular-nums' }}>
-          {running.model}: {words(running)}
-        </Text>
+        <Text size="sm">{running.model}</Text>
+        <PullWords pull={running} />
         <Progress value={share(running)} aria-label={`How much of ${running.model} is there`} striped animated={!running.total} />
         <Group>
           <Button size="xs" variant="default" loading={cancel.isPending} onClick={() => cancel.mutate(running.id)}>
