@@ -145,6 +145,14 @@ func (m *Machine) Look(ctx context.Context, s *Set) {
 	}
 }
 
+// Begin looks at the memory, so that it is known before anybody asks what would fit into it.
+func (m *Machine) Begin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	v, err := m.reader.Memory(ctx)
+	m.note("memory", err, func(f *Facts) { f.Memory = v })
+}
+
 func (m *Machine) memory(ctx context.Context) []Found {
 	v, err := m.reader.Memory(ctx)
 	m.note("memory", err, func(f *Facts) { f.Memory = v })

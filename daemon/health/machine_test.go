@@ -111,6 +111,18 @@ func TestOneLookAtEachPartOfTheMachine(t *testing.T) {
 }
 
 // TestWhatIsNotThereIsAbsent: with a reason, and in no fact as zero.
+// Who asked before the first look was told that the machine does not show its memory.
+func TestMemoryIsKnownFromTheStart(t *testing.T) {
+	m := NewMachine(&fake{memory: &host.Memory{Total: 8 * gib, Available: 3 * gib}}, func() Rules { return Rules{} })
+	if m.Begin(t.Context()); m.Facts().Memory == nil || m.Facts().Memory.Available != 3*gib {
+		t.Errorf("%+v", m.Facts())
+	}
+	m = NewMachine(&fake{}, func() Rules { return Rules{} })
+	if m.Begin(t.Context()); m.Facts().Memory != nil || m.Facts().Absent["memory"] == "" {
+		t.Errorf("a machine that does not show it: %+v", m.Facts())
+	}
+}
+
 func TestWhatIsNotThereIsAbsent(t *testing.T) {
 	m, set := NewMachine(&fake{}, func() Rules { return Rules{} }), NewSet(nil)
 	m.Look(t.Context(), set)

@@ -136,20 +136,28 @@ test('a hundred thousand calls are walked through without a long stop', async ({
     return route.fulfill({ json: { entries: query.has('before') ? [] : query.get('app') === 'notes' ? calls.slice(-1_000) : calls } })
   })
   // A wheel and jumps, frame by frame, then calls that end while one is at the top, then a search, letter by letter: the usual
-  // frame and the longest tasks, in milliseconds. The best of three: what else this machine does at the moment says nothing of
-  // the list.
+  // frame and the longest tasks, in milliseconds. The best of some: what else this machine does at the moment says nothing of the
+  // list, and what the list itself costs it costs each time.
+  const best = async (measure: () => Promise<number>) => {
+    let least = Infinity
+    for (let i = 0; i < 15 && least > 0; i++) least = Math.min(least, await measure())
+    return least
+  }
   const walk = async (address: string) => {
     await page.goto(url + address)
     await expect(page.getByRole('row').nth(5)).toBeVisible()
-    const walks = [await once(), await once(), await once()]
-    const news = [await arriving(), await arriving(), await arriving()]
-    const searches = [await searching(), await searching(), await searching()]
+    const walks: Awaited<ReturnType<typeof once>>[] = []
+    const longest = await best(async () => {
+      const w = await once()
+      walks.push(w)
+      return w.longest
+    })
     return {
       rows: Math.max(...walks.map((w) => w.rows)),
       usual: Math.min(...walks.map((w) => w.usual)),
-      longest: Math.min(...walks.map((w) => w.longest)),
-      news: Math.min(...news),
-      search: Math.min(...searches),
+      longest,
+      news: await best(arriving),
+      search: await best(searching),
     }
   }
   const longestTask = async (work: () => Promise<void>) => {
