@@ -73,6 +73,9 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 		}
 		at++
 	}
+	if s.known(at) {
+		return
+	}
 	if what == aHeader {
 		at = s.scheme(at)
 	}
@@ -89,6 +92,9 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 	var to int
 	quoted := false
 	if q := text[at]; q == '"' || q == '\'' || q == '`' {
+		if !escaped && s.closes(at) {
+			return
+		}
 		at++
 		window := text[at:min(len(text), at+maxValue+1)]
 		n := strings.IndexByte(window, q)
@@ -116,13 +122,13 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 	if !quoted {
 		v = strings.TrimRight(v, ".!?:")
 		to = at + len(v)
-		if code(v) || to < len(text) && (text[to] == '(' || text[to] == '[' || text[to] == '{') {
+		if code(v) || names(v) || to < len(text) && (text[to] == '(' || text[to] == '[' || text[to] == '{') {
 			return // a call or an index: the name of a value and not the value
 		}
 	}
 	switch {
 	case what == aPassword:
-		if !known(v) && passwordLike(v, quoted) {
+		if !known(v) && (quoted || !variable(v)) && passwordLike(v, quoted) {
 			s.add(at, to, "password")
 		}
 	case what == anID:
@@ -131,7 +137,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 		}
 	case uuid(v) && !placeholder(v):
 		s.add(at, to, "generic_secret")
-	case !file(v) && random(v):
+	case !file(v) && (quoted || !variable(v)) && random(v):
 		s.add(at, to, kindOf(v, aws))
 	}
 }
@@ -198,6 +204,61 @@ func code(v string) bool {
 	return true
 }
 
+// names reports whether a value is itself a name of such a value: config.PrivateKey = testRSA2048PrivateKey.
+func names(v string) bool {
+	low := make([]byte, 0, 40)
+	for i := max(0, len(v)-40); i < len(v); i++ {
+		switch c := class[v[i]]; {
+		case c&alnum != 0:
+			low = append(low, v[i]|0x20)
+		case c&underscore == 0:
+			return false
+		}
+	}
+	what, _ := claims(low)
+	return what != nothing
+}
+
+// variable reports whether a value reads as the name of a variable with a number in it, such as base64EncodingPrefix; a password that someone
+// chose has its number at an end.
+func variable(v string) bool {
+	n := strings.IndexAny(v, "0123456789")
+	if n <= 0 {
+		return false
+	}
+	rest := strings.TrimLeft(v[n:], "0123456789")
+	for i := range len(v) {
+		if class[v[i]]&(alnum|underscore) == 0 {
+			return false
+		}
+	}
+	return len(rest) >= 3 && strings.IndexAny(rest, "0123456789") < 0
+}
+
+// closes reports whether the quote at a place ends a string rather than begins one: "PWD=" + dir. It looks at the line before it, as far as it
+// is short; an apostrophe is left alone, for those stand in prose.
+func (s *scan) closes(at int) bool {
+	const far = 200
+	q := s.text[at]
+	if q == '\'' {
+		return false
+	}
+	line := s.text[max(0, at-far):at]
+	if n := strings.LastIndexByte(line, '\n'); n >= 0 {
+		line = line[n+1:]
+	} else if len(line) == far {
+		return false
+	}
+	s.work += len(line)
+	open := false
+	for i := range len(line) {
+		if line[i] == q && (i == 0 || line[i-1] != '\\') {
+			open = !open
+		}
+	}
+	return open
+}
+
 // file reports whether a value is the name of a file.
 func file(v string) bool {
 	n := strings.LastIndexByte(v, '.')
@@ -233,6 +294,9 @@ func (s *scan) name(end int) (what claim, aws bool) {
 		}
 		n, _ = s.words(&buf, at)
 		name = buf[n:]
+	}
+	if string(name) == "pass" && end > 0 && s.text[end-1] != 'S' { // in capitals it is how a test ended
+		return aPassword, false
 	}
 	for len(name) > 5 && name[len(name)-1] >= '0' && name[len(name)-1] <= '9' {
 		name = name[:len(name)-1]
@@ -301,7 +365,7 @@ func claims(name []byte) (what claim, aws bool) {
 	case 'n':
 		if is("token") {
 			for _, w := range [...]string{"csrf", "xsrf", "forgery", "authenticity", "page", "pagination", "continuation", "next", "cursor", "sync",
-				"cancellation", "public", "verificationrequest", "requestverification", "pad", "eos", "bos", "stop"} {
+				"cancellation", "public", "publickey", "verificationrequest", "requestverification", "pad", "eos", "bos", "stop"} {
 				if ends(name[:len(name)-len("token")], w) {
 					return nothing, false
 				}
@@ -341,7 +405,7 @@ func claims(name []byte) (what claim, aws bool) {
 		}
 	case 's':
 		switch string(name) {
-		case "pass", "dbpass", "userpass", "smtppass", "mysqlpass", "rootpass", "adminpass", "mailpass", "ftppass", "pgpass":
+		case "dbpass", "userpass", "smtppass", "mysqlpass", "rootpass", "adminpass", "mailpass", "ftppass", "pgpass":
 			return aPassword, false
 		}
 		if is("credentials") {

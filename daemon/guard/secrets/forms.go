@@ -171,7 +171,7 @@ func jwt(s *scan, at int) (from, to int, ok bool) {
 	to = s.take(content+1, urlSafe|equals, part)
 	decoded, _ := base64.RawURLEncoding.DecodeString(s.text[at:min(head, at+512)])
 	s.work += min(head-at, 512)
-	return at, to, strings.Contains(string(decoded), `"alg"`)
+	return at, to, to-content > 16 && strings.Contains(string(decoded), `"alg"`)
 }
 
 // wrappedJWT is a JWT within base64, as Kubernetes keeps them: ZXlK is base64 for eyJ.

@@ -126,8 +126,11 @@ func wordy(v string) bool {
 	return true
 }
 
-// wordOrNumber reports whether a part is letters that can be said, then a few digits, or either alone.
+// wordOrNumber reports whether a part is letters that can be said, with a few digits at one end or none, or a short number.
 func wordOrNumber(p string) bool {
+	if n := len(p) - len(strings.TrimLeft(p, "0123456789")); n > 0 && n < 4 && n < len(p) && strings.IndexAny(p[n:], "0123456789") < 0 {
+		p = p[n:]
+	}
 	n := 0
 	for n < len(p) && class[p[n]]&letter != 0 {
 		n++
@@ -156,7 +159,7 @@ func wordOrNumber(p string) bool {
 
 // passwordLike reports whether a value may be a password that someone chose: not only a word, for "password: required" is no secret.
 func passwordLike(v string, quoted bool) bool {
-	if len(v) < 6 || len(v) > 128 || placeholder(v) || v[0] == '$' || v[0] == '%' && v[len(v)-1] == '%' {
+	if len(v) < 6 || len(v) > 128 || placeholder(v) || v[0] == '$' || v[0] == '\\' || v[0] == '+' || v[0] == '%' && v[len(v)-1] == '%' {
 		return false
 	}
 	var letters, digits, symbols int
