@@ -25,7 +25,7 @@ func hints(word []byte) hint {
 	case "phone", "phones", "telephone", "tel", "telefon", "telefono", "telephonenumber", "phonenumber", "phoneno",
 		"whatsapp", "sms", "hotline", "handy", "handynummer", "rufnummer", "telefonnummer", "portable", "voicemail", "cellphone", "mobil":
 		return phoneWord
-	case "call", "calling", "dial", "ring", "reach", "text":
+	case "call", "calling", "dial", "ring", "reach":
 		return verbWord
 	case "me", "us", "him", "her", "them", "you", "back", "on", "at", "under", "now", "today", "please", "directly", "number", "the", "my", "our", "his",
 		"their", "is", "via", "by", "or", "anytime", "free", "toll":
@@ -40,8 +40,8 @@ func hints(word []byte) hint {
 		return ssnWord
 	case "nino", "ni", "insurance":
 		return ninoWord
-	case "ip", "ips", "ipv", "address", "addr", "host", "server", "ping", "dns", "gateway", "subnet", "node", "client", "peer", "connect", "ssh", "from",
-		"remote", "login", "traceroute", "whois", "blocked":
+	case "ip", "ips", "ipv", "address", "addr", "host", "server", "ping", "dns", "gateway", "subnet", "peer", "connect", "ssh", "remote",
+		"traceroute", "whois":
 		return ipWord
 	case "version", "ver", "v", "release", "firmware", "build", "upgrade", "upgraded", "bump", "rev", "revision", "section", "chapter", "oid", "driver",
 		"sdk", "assemblyversion", "fileversion":
@@ -87,6 +87,9 @@ func (s *scan) before(at int) (h hint) {
 					one |= phoneWord
 				}
 				small = small && one&smallWord != 0
+				if h&(ipWord|versionWord) != 0 { // the nearer of the two decides: a server version, the firmware of a host
+					one &^= ipWord | versionWord
+				}
 				h |= one
 			}
 			n = len(buf)

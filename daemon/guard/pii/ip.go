@@ -32,20 +32,35 @@ func (c *cluster) ipv4(k int) int {
 	if to+1 < len(text) && (text[to] == '-' || text[to] == '.' || text[to] == '+') && class[text[to+1]]&alpha != 0 { // -rc1, .tar.gz
 		return 0
 	}
-	if from > 0 && (text[from-1] == '@' && from > 1 && class[text[from-2]]&(alpha|digit) != 0 && !strings.Contains(text[max(0, from-64):from], "://") && c.s.before(from)&ipWord == 0 || strings.HasSuffix(text[:from], "==") || strings.HasSuffix(text[:from], "~=") || strings.HasSuffix(text[:from], ">=")) {
+	if from > 0 && pinned(text[max(0, from-64):from]) && c.before(k)&ipWord == 0 {
 		return 0
 	}
 	if octet[0] == 0 || octet[0] == 127 || octet[0] >= 224 {
 		return 0
 	}
+	if octet[3] == 0 && to < len(text) && text[to] == '/' { // a network, not a machine
+		return 0
+	}
 	h := c.before(k)
-	if h&versionWord != 0 && h&ipWord == 0 {
+	if h&versionWord != 0 {
 		return 0
 	}
 	if octet[0] != 10 && max(octet[0], octet[1], octet[2], octet[3]) < 20 && h&ipWord == 0 {
 		return 0
 	}
 	return c.add(k, 4, "ip_address")
+}
+
+// pinned reports whether a text ends as the name of a package does before its version: name@, name==. A name before an @ may be someone on a
+// machine too, in an address.
+func pinned(before string) bool {
+	for _, sign := range [...]string{"==", "~=", ">=", "<=", "~>"} {
+		if strings.HasSuffix(before, sign) {
+			return true
+		}
+	}
+	n := len(before) - 1
+	return before[n] == '@' && n > 0 && class[before[n-1]]&(alpha|digit) != 0 && !strings.Contains(before, "://")
 }
 
 // ipv6 reads an address that begins at a place (RFC 4291). Times, fingerprints, and names such as std::cab have colons too: without :: there must be
@@ -91,6 +106,9 @@ read:
 	}
 	a, err := netip.ParseAddr(text[from:to])
 	if err != nil || a.IsLoopback() || a.IsUnspecified() || a.IsMulticast() {
+		return false
+	}
+	if strings.HasSuffix(text[from:to], "::") { // a network
 		return false
 	}
 	if b := a.As16(); double && b[0]>>5 != 1 && b[0]>>1 != 0x7e && !a.IsLinkLocalUnicast() || double && long == 0 {

@@ -277,12 +277,25 @@ func (c *cluster) card(k int) int {
 	right := luhn(d)
 	switch {
 	case h&cardWord != 0 && (right || h&falseWord == 0):
-	case right && h&(countWord|falseWord) == 0 && (len(d) == 15 || len(d) == 16 || n > 1):
-	case right && h&(countWord|falseWord) == 0 && len(d) == 14 && (d[0] == '3' && d[1] != '0'):
+	case right && h&(countWord|falseWord) == 0 && (n > 1 || usual(d)):
 	default:
 		return 0
 	}
 	return c.add(k, n, "credit_card")
+}
+
+// usual reports whether a number of a network has the length that nearly all of its cards have: one of ten numbers passes the check by chance, so
+// without a word or a grouping only those are taken.
+func usual(d []byte) bool {
+	switch {
+	case d[0] != '3':
+		return len(d) == 16
+	case d[1] == '4' || d[1] == '7':
+		return len(d) == 15
+	case d[1] == '5':
+		return len(d) == 16
+	}
+	return len(d) == 14
 }
 
 // luhn reports whether the last digit is the right check digit (ISO/IEC 7812-1, annex B).

@@ -15,7 +15,8 @@ func (c *cluster) phone(k int) int {
 		return 0
 	}
 	if g.len() > 3 && text[g.from] == '0' && text[g.from+1] == '0' || g.len() >= 2 && g.len() <= 3 && text[g.from:g.from+2] == "00" {
-		if n := c.international(k, 2); n > 0 && (n > 1 || c.before(k)&phoneWord != 0) && c.before(k)&countWord == 0 {
+		n := c.international(k, 2)
+		if n > 1 && !c.table(k, n) && !c.dump(k, n) && c.before(k)&countWord == 0 || n == 1 && c.before(k)&phoneWord != 0 {
 			return c.addPhone(k, n)
 		}
 	}
@@ -108,6 +109,17 @@ func (c *cluster) international(k, skip int) int {
 func validNumber(d []byte) bool {
 	code := int(d[0] - '0')
 	n := len(d)
+	var seen [10]bool
+	kinds := 0
+	for _, c := range d {
+		if !seen[c-'0'] {
+			seen[c-'0'] = true
+			kinds++
+		}
+	}
+	if kinds < 3 { // a drawing of digits
+		return false
+	}
 	between := func(used, low, high int) bool { return n-used >= low && n-used <= high && d[used] != '0' }
 	switch code {
 	case 0:
@@ -141,7 +153,14 @@ func validNumber(d []byte) bool {
 	}
 	switch code {
 	case 21, 22, 23, 24, 25, 26, 29, 35, 37, 38, 42, 50, 59, 67, 68, 69, 80, 85, 87, 88, 96, 97, 99:
-		return n-3 >= 6 && n-3 <= 11
+		most := 9
+		switch code*10 + int(d[2]-'0') {
+		case 225, 229, 234, 254, 856, 880:
+			most = 10
+		case 352, 358:
+			most = 11
+		}
+		return n-3 >= 6 && n-3 <= most
 	}
 	return false
 }
@@ -186,7 +205,7 @@ func (c *cluster) trunk(k int) int {
 		n := c.groups[i].len()
 		if i > k {
 			switch b := c.groups[i].before; {
-			case b == gapSlash && i > k+1, b&gapDot != 0 && c.groups[k+1].before&gapDot == 0:
+			case b == gapSlash && i > k+1, b&gapOpen != 0, b&gapDot != 0 && c.groups[k+1].before&gapDot == 0:
 				return best
 			}
 			same = same && n == 2
@@ -198,10 +217,13 @@ func (c *cluster) trunk(k int) int {
 			if c.groups[k+1].before&gapDot != 0 && !(same && g.len() == 2 && sum == 10) {
 				continue // with dots only as in France
 			}
+			if i == k+1 && g.len() == 2 && c.groups[i].before == gapSpace {
+				continue // 01 1180226: columns more often
+			}
 			best = i + 1 - k
 		}
 	}
-	if best > 0 && (c.date(k) || c.shape(k, 3, 2, 4) || c.table(k, best)) {
+	if best > 0 && (c.date(k) || c.shape(k, 3, 2, 4) || c.table(k, best) || same && c.dump(k, best)) {
 		return 0
 	}
 	return best
@@ -221,13 +243,33 @@ func (c *cluster) table(k, n int) bool {
 	if k > 0 && c.groups[k].before == c.groups[k+1].before && c.groups[k-1].len() == c.groups[k].len() {
 		return true
 	}
-	up := 0
-	for i := k + 1; i < next; i++ {
-		if c.groups[i].len() == c.groups[i-1].len() && c.value(i) == c.value(i-1)+1 {
+	up, zeros := 0, 0
+	for i := k; i < next; i++ {
+		if i > k && c.groups[i].len() == c.groups[i-1].len() && c.value(i) == c.value(i-1)+1 {
 			up++
 		}
+		if c.groups[i].len() > 2 && c.s.text[c.groups[i].from] == '0' {
+			zeros++
+		}
 	}
-	return up >= 3
+	return n > 2 && (up == n-1 || zeros == n) // 013 014 015, or code points: 0069 0307 0300
+}
+
+// dump reports whether pairs of digits stand among pairs of hex digits: bytes, and not a number of France.
+func (c *cluster) dump(k, n int) bool {
+	text := c.s.text
+	zeros := 0
+	for i := k; i < k+n; i++ {
+		if c.value(i) == 0 {
+			zeros++
+		}
+	}
+	byteAt := func(i int) bool {
+		return i >= 0 && i+2 <= len(text) && class[text[i]]&(digit|hexa) != 0 && class[text[i+1]]&(digit|hexa) != 0 &&
+			(i == 0 || class[text[i-1]]&(alpha|digit) == 0) && (i+2 == len(text) || class[text[i+2]]&(alpha|digit) == 0)
+	}
+	from, to := c.groups[k].from, c.groups[k+n-1].to
+	return zeros > 1 || k == 0 && from > 2 && text[from-1] == ' ' && byteAt(from-3) || to < len(text) && text[to] == ' ' && byteAt(to+1)
 }
 
 func (c *cluster) value(i int) (v int) {
@@ -251,7 +293,7 @@ func (c *cluster) called(k int) int {
 			best = i + 1 - k
 		}
 	}
-	if best == 0 || c.date(k) {
+	if best == 0 || c.date(k) || best >= 4 && c.same(k, 4, gapDot) && c.groups[k].len() <= 3 { // an address of a machine
 		return 0
 	}
 	h := c.before(k)

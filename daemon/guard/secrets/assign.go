@@ -116,6 +116,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 		return
 	}
 	v := text[at:to]
+	s.work += len(v)
 	if strings.IndexByte(v, '\n') >= 0 {
 		return
 	}

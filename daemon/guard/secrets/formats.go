@@ -88,6 +88,7 @@ func (f *format) match(s *scan, at int) (from, to int, ok bool) {
 	if least == 0 {
 		least = 2.5
 	}
+	s.work += min(to-body, judged)
 	if v := s.text[body:min(to, body+judged)]; entropy(v) < least || placeholder(v) {
 		return 0, 0, false
 	}
