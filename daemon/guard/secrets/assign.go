@@ -112,7 +112,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 	} else {
 		to = s.unquoted(at)
 	}
-	if s.known(at) || at < s.end || to-at < 6 || to-at > maxValue {
+	if s.known(at) || at < s.end || to-at < 6 || to-at > maxValue || text[at+4:min(to, at+6)] == "Q~" && s.azure(at+5) {
 		return
 	}
 	v := text[at:to]
@@ -138,7 +138,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 		}
 	case uuid(v) && !placeholder(v):
 		s.add(at, to, "generic_secret")
-	case !file(v) && (quoted || !variable(v)) && random(v):
+	case !file(v) && (quoted || len(v) > 20 || !variable(v)) && random(v):
 		s.add(at, to, kindOf(v, aws))
 	}
 }
@@ -233,7 +233,7 @@ func variable(v string) bool {
 			return false
 		}
 	}
-	return len(rest) >= 3 && strings.IndexAny(rest, "0123456789") < 0
+	return len(rest) >= 3 && wordOrNumber(v[:n]) && wordOrNumber(rest)
 }
 
 // closes reports whether the quote at a place ends a string rather than begins one: "PWD=" + dir. It looks at the line before it, as far as it
@@ -282,8 +282,8 @@ func (s *scan) name(end int) (what claim, aws bool) {
 	var buf [40]byte
 	n, at := s.words(&buf, end)
 	name := buf[n:]
-	if types(name) && at > 0 && s.text[at-1] == ':' { // token: str = "..."
-		n, _ = s.words(&buf, at-1)
+	if types(name) && strings.HasSuffix(strings.TrimSuffix(s.text[max(0, at-2):at], " "), ":") { // token: str = "..."
+		n, _ = s.words(&buf, at)
 		name = buf[n:]
 	} else if string(name) == "value" && at > 1 { // key="API_TOKEN" value="...", and the same in JSON
 		for at > 0 && (s.text[at-1] == '"' || s.text[at-1] == ',' || s.text[at-1] == ' ') {

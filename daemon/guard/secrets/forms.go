@@ -177,6 +177,10 @@ func jwt(s *scan, at int) (from, to int, ok bool) {
 // wrappedJWT is a JWT within base64, as Kubernetes keeps them: ZXlK is base64 for eyJ.
 func wrappedJWT(s *scan, at int) (from, to int, ok bool) {
 	to = s.take(at, b64|urlSafe|equals, 8<<10)
+	if at < s.refused { // begun in the same run before
+		return 0, 0, false
+	}
+	s.refused = to
 	v := strings.TrimRight(s.text[at:to], "=")
 	if len(v) < 80 {
 		return 0, 0, false
@@ -191,7 +195,7 @@ func wrappedJWT(s *scan, at int) (from, to int, ok bool) {
 // bearer is what a header or a note says after that word.
 func bearer(s *scan, at int) (from, to int, ok bool) {
 	from = at + len("bearer ")
-	if s.known(from) {
+	if s.formed(from, true) || len(s.text) > from+6 && s.text[from+4:from+6] == "Q~" && s.azure(from+5) {
 		return 0, 0, false
 	}
 	to = s.take(from, urlSafe|b64|dot|equals, maxValue)

@@ -32,13 +32,14 @@ func Find(text string) []span.Span {
 
 // scan is one reading of one text.
 type scan struct {
-	text  string
-	spans []span.Span
-	end   int    // of the last span; nothing before it is looked at again
-	near  int    // up to here a bare secret key of AWS is looked for, as its access key stood before
-	runs  [8]run // read by take of late
-	next  int    // the one of runs to be forgotten next
-	work  int    // bytes read beyond the one pass over the text, for the test that this stays linear
+	text    string
+	spans   []span.Span
+	end     int    // of the last span; nothing before it is looked at again
+	near    int    // up to here a bare secret key of AWS is looked for, as its access key stood before
+	refused int    // up to here a run of base64 was read and is no JWT
+	runs    [8]run // read by take of late
+	next    int    // the one of runs to be forgotten next
+	work    int    // bytes read beyond the one pass over the text, for the test that this stays linear
 }
 
 func (s *scan) run() {
@@ -80,11 +81,17 @@ func (s *scan) word(from, to int) {
 }
 
 // known adds what stands at a place if it has a form of its own.
-func (s *scan) known(at int) bool {
+func (s *scan) known(at int) bool { return s.formed(at, false) }
+
+// formed is known, or without the words that stand before a value: "Bearer Bearer Bearer" would be read from each of them to the last.
+func (s *scan) formed(at int, valueOnly bool) bool {
 	if at < s.end || at+1 >= len(s.text) {
 		return false
 	}
 	for _, f := range groups[starts[pair(s.text[at], s.text[at+1])]] {
+		if valueOnly && f.form >= bearerForm {
+			continue
+		}
 		if from, to, ok := f.match(s, at); ok {
 			s.add(from, to, f.kind)
 			if f.kind == "aws_access_key" {
