@@ -27,7 +27,8 @@ const maxGroups = 24
 // cluster is groups of digits that may belong together: a telephone number, but also the columns of a table.
 type cluster struct {
 	s      *scan
-	groups []group
+	groups []group // of buf
+	buf    [maxGroups]group
 	first  byte // the sign before the first group: +, ( or 0
 	bound  bool // what stands before the first group does not belong to the number
 	glued  bool // a letter follows the last group, which is then not a number
@@ -37,8 +38,17 @@ type cluster struct {
 // numbers reads the groups of digits that begin at a place, adds what they are, and returns where the reading goes on. Each group is tried as the
 // begin of a number, with a bounded number of groups after it.
 func (s *scan) numbers(at int, first byte) int {
-	var buf [maxGroups]group
-	c := s.cluster(buf[:0], at, first)
+	to := at
+	for to < len(s.text) && class[s.text[to]]&digit != 0 {
+		to++
+	}
+	s.work += to - at
+	if to-at < 7 && first != '+' { // most numbers of a text stand alone, and are short
+		if n, _ := separator(s.text[to:]); n == 0 || to+n >= len(s.text) || class[s.text[to+n]]&digit == 0 {
+			return to
+		}
+	}
+	c := s.cluster(at, first)
 	last := len(c.groups)
 	if c.open {
 		last = maxGroups / 2 // the rest is read anew, with what follows it
@@ -56,9 +66,12 @@ func (s *scan) numbers(at int, first byte) int {
 	return c.groups[len(c.groups)-1].to
 }
 
-func (s *scan) cluster(groups []group, at int, first byte) *cluster {
+// cluster reads groups into the one cluster that a scan has.
+func (s *scan) cluster(at int, first byte) *cluster {
 	text := s.text
-	c := &cluster{s: s, first: first}
+	c := &s.last
+	c.s, c.first, c.glued, c.open = s, first, false, false
+	groups := c.buf[:0]
 	before := at - 1
 	if first != 0 {
 		before--

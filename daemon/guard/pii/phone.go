@@ -200,7 +200,6 @@ func (c *cluster) trunk(k int) int {
 		return 0
 	}
 	sum, best := 0, 0
-	same := true
 	for i := k; i < len(c.groups); i++ {
 		n := c.groups[i].len()
 		if i > k {
@@ -208,13 +207,12 @@ func (c *cluster) trunk(k int) int {
 			case b == gapSlash && i > k+1, b&gapOpen != 0, b&gapDot != 0 && c.groups[k+1].before&gapDot == 0:
 				return best
 			}
-			same = same && n == 2
 		}
 		if sum += n; n < 2 || sum > 12 {
 			break
 		}
 		if sum >= 9 && i > k && i < k+5 && c.endsNumber(i+1) {
-			if c.groups[k+1].before&gapDot != 0 && !(same && g.len() == 2 && sum == 10) {
+			if c.groups[k+1].before&gapDot != 0 && !(c.pairs(k, i+1-k) && sum == 10) {
 				continue // with dots only as in France
 			}
 			if i == k+1 && g.len() == 2 && c.groups[i].before == gapSpace {
@@ -223,10 +221,20 @@ func (c *cluster) trunk(k int) int {
 			best = i + 1 - k
 		}
 	}
-	if best > 0 && (c.date(k) || c.shape(k, 3, 2, 4) || c.table(k, best) || same && c.dump(k, best)) {
+	if best > 0 && (c.date(k) || c.shape(k, 3, 2, 4) || c.table(k, best) || c.dump(k, best)) {
 		return 0
 	}
 	return best
+}
+
+// pairs reports whether n groups from k have two digits each.
+func (c *cluster) pairs(k, n int) bool {
+	for _, g := range c.groups[k : k+n] {
+		if g.len() != 2 {
+			return false
+		}
+	}
+	return true
 }
 
 // date reports whether the groups from k begin with a day, a month and a year.
@@ -257,6 +265,9 @@ func (c *cluster) table(k, n int) bool {
 
 // dump reports whether pairs of digits stand among pairs of hex digits: bytes, and not a number of France.
 func (c *cluster) dump(k, n int) bool {
+	if !c.pairs(k, n) {
+		return false
+	}
 	text := c.s.text
 	zeros := 0
 	for i := k; i < k+n; i++ {

@@ -28,6 +28,7 @@ type scan struct {
 	text  string
 	spans []span.Span
 	end   int // of the last span
+	last  cluster
 	work  int // bytes read beyond the one pass over the text, for the test that this stays linear
 }
 
@@ -84,7 +85,11 @@ func (s *scan) sign(at int) int {
 			return s.numbers(at+1, '+')
 		}
 	case '(':
-		if at+1 < len(text) && class[text[at+1]]&digit != 0 && (at == 0 || class[text[at-1]]&(alpha|digit) == 0) {
+		n := at + 1 // an area, and not all of it: (020) 7946 0958
+		for n < len(text) && n < at+7 && class[text[n]]&digit != 0 {
+			n++
+		}
+		if n > at+1 && n < len(text) && text[n] == ')' && (at == 0 || class[text[at-1]]&(alpha|digit) == 0) {
 			return s.numbers(at+1, '(')
 		}
 	}
