@@ -22,7 +22,10 @@ type group struct {
 
 func (g group) len() int { return g.to - g.from }
 
-const maxGroups = 24
+const (
+	maxGroups = 24
+	reach     = 7 // groups that a telephone number has at most
+)
 
 // cluster is groups of digits that may belong together: a telephone number, but also the columns of a table.
 type cluster struct {
@@ -152,14 +155,24 @@ func separator(text string) (n int, g gap) {
 
 // find tries the kinds of number that may begin at a group, and returns how many groups the one that was found has.
 func (c *cluster) find(k int) int {
-	if n := c.ssn(k); n > 0 {
-		return n
+	n := c.groups[k].len()
+	if n == 3 || n == 9 {
+		if n := c.ssn(k); n > 0 {
+			return n
+		}
 	}
-	if n := c.ipv4(k); n > 0 {
-		return n
+	if n <= 3 && k+3 < len(c.groups) && c.groups[k+1].before == gapDot {
+		if n := c.ipv4(k); n > 0 {
+			return n
+		}
 	}
-	if n := c.card(k); n > 0 {
-		return n
+	if n == 4 || n >= 12 {
+		if n := c.card(k); n > 0 {
+			return n
+		}
+	}
+	if k > 0 && n != 1 && n != 3 && c.s.text[c.groups[k].from] != '0' && (c.open || len(c.groups)-k > reach) {
+		return 0 // no telephone number begins so within a row of numbers
 	}
 	return c.phone(k)
 }

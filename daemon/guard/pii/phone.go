@@ -292,8 +292,11 @@ func (c *cluster) value(i int) (v int) {
 
 // called returns how many groups a number has that a word calls one.
 func (c *cluster) called(k int) int {
+	if k > 0 && (c.open || len(c.groups)-k > reach) { // no word stands right before it, and none after what it could reach
+		return 0
+	}
 	sum, best := 0, 0
-	for i := k; i < len(c.groups) && i < k+7; i++ {
+	for i := k; i < len(c.groups) && i < k+reach; i++ {
 		if i > k && c.groups[i].before&gapDot != 0 && c.groups[k+1].before&gapDot == 0 {
 			break
 		}
