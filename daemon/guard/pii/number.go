@@ -79,8 +79,14 @@ func (s *scan) cluster(at int, first byte) *cluster {
 	if first != 0 {
 		before--
 	}
-	c.bound = before < 0 || class[text[before]]&(alpha|digit) == 0 && text[before] != '.' && text[before] != '-' && text[before] != '#' ||
-		(text[before] == '-' || text[before] == '.') && (before == 0 || class[text[before-1]]&(alpha|digit) == 0)
+	switch {
+	case before < 0:
+		c.bound = true
+	case text[before] == '-', text[before] == '.', text[before] == '/': // joined to a word, they make one name or path of it
+		c.bound = before == 0 || class[text[before-1]]&(alpha|digit) == 0
+	default:
+		c.bound = class[text[before]]&(alpha|digit) == 0 && text[before] != '#'
+	}
 	var g gap
 	for {
 		to := at

@@ -16,7 +16,7 @@ func (c *cluster) phone(k int) int {
 	}
 	if g.len() > 3 && text[g.from] == '0' && text[g.from+1] == '0' || g.len() >= 2 && g.len() <= 3 && text[g.from:g.from+2] == "00" {
 		n := c.international(k, 2)
-		if n > 1 && !c.table(k, n) && !c.dump(k, n) && c.before(k)&countWord == 0 || n == 1 && c.before(k)&phoneWord != 0 {
+		if n > 1 && !(n == 2 && c.groups[k+1].before&gapDot != 0) && !c.table(k, n) && !c.dump(k, n) && c.before(k)&countWord == 0 || n == 1 && c.before(k)&phoneWord != 0 {
 			return c.addPhone(k, n)
 		}
 	}
@@ -88,6 +88,9 @@ func (c *cluster) international(k, skip int) int {
 		if i > k {
 			if g.before&gapSpace == 0 && g.before&gapDot != 0 && c.groups[k+1].before&gapDot == 0 {
 				break // the decimals of another number
+			}
+			if g.len() == 1 && g.before&gapOpen == 0 && (i > k+1 || g.before&gapDot != 0) {
+				break
 			}
 			if v == "0" && g.before&gapOpen != 0 { // the 0 of calls within the country: +49 (0)30 ...
 				continue
@@ -221,7 +224,8 @@ func (c *cluster) trunk(k int) int {
 			best = i + 1 - k
 		}
 	}
-	if best > 0 && (c.date(k) || c.shape(k, 3, 2, 4) || c.table(k, best) || c.dump(k, best)) {
+	if best > 0 && (c.date(k) || c.shape(k, 3, 2, 4) || best == 2 && c.shape(k, 5, 4) && c.groups[k+1].before == gapDash || // of a post code in the USA: Boston, MA 02110-1301
+		c.table(k, best) || c.dump(k, best)) {
 		return 0
 	}
 	return best

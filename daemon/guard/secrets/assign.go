@@ -25,7 +25,7 @@ func (s *scan) operator(at int) int {
 		s.azure(at)
 		return to
 	case ',': // set("API_TOKEN", "...")
-		if at == 0 || text[at-1] != '"' && text[at-1] != '\'' {
+		if at < 2 || text[at-1] != '"' && text[at-1] != '\'' || class[text[at-2]]&alnum == 0 {
 			return to
 		}
 	case ':':
@@ -212,7 +212,7 @@ func names(v string) bool {
 		switch c := class[v[i]]; {
 		case c&alnum != 0:
 			low = append(low, v[i]|0x20)
-		case c&underscore == 0:
+		case c&(underscore|dot) == 0:
 			return false
 		}
 	}

@@ -128,7 +128,7 @@ func wordy(v string) bool {
 
 // wordOrNumber reports whether a part is letters that can be said, with a few digits at one end or none, or a short number.
 func wordOrNumber(p string) bool {
-	if n := len(p) - len(strings.TrimLeft(p, "0123456789")); n > 0 && n < 4 && n < len(p) && strings.IndexAny(p[n:], "0123456789") < 0 {
+	if n := len(p) - len(strings.TrimLeft(p, "0123456789")); n > 0 && n < 4 && n < len(p) && !strings.ContainsAny(p[n:], "0123456789") {
 		p = p[n:]
 	}
 	n := 0
@@ -159,7 +159,7 @@ func wordOrNumber(p string) bool {
 
 // passwordLike reports whether a value may be a password that someone chose: not only a word, for "password: required" is no secret.
 func passwordLike(v string, quoted bool) bool {
-	if len(v) < 6 || len(v) > 128 || placeholder(v) || v[0] == '$' || v[0] == '\\' || v[0] == '+' || v[0] == '%' && v[len(v)-1] == '%' {
+	if len(v) < 6 || len(v) > 128 || placeholder(v) || v[0] == '$' || v[0] == '\\' || v[0] == '+' || v[0] == '/' || v[0] == '~' || v[0] == '%' && v[len(v)-1] == '%' {
 		return false
 	}
 	var letters, digits, symbols int
@@ -169,7 +169,9 @@ func passwordLike(v string, quoted bool) bool {
 			letters++
 		case c&digit != 0:
 			digits++
-		case c&(space|dash|underscore|dot) != 0:
+		case c&space != 0:
+			return false // a sentence
+		case c&(dash|underscore|dot) != 0:
 		case v[i] < ' ' || v[i] >= 0x7f:
 			return false // prose in another script far more often than a password
 		default:

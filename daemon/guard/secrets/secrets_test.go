@@ -164,7 +164,7 @@ func TestLeavesAloneWhatIsNoSecret(t *testing.T) {
 		`publicKeyToken="6595b64144ccf1df"`, "max_tokens=4096, secret_length = 32, key_name: prod5-cmk", `"PWD="+cmd.Dir, "x"`, "--- PASS: TestSub/1 (0.00s)",
 		"postgres://user:password@localhost:5432/app", "https://user:${PASSWORD}@example.com", "see https://example.com/a:b@c", "std::string secret::value2",
 		"arn:aws:iam::123456789012:role/svc", "eyJhbGciOiJIUzI1NiJ9 is a header", "ssl_key = env/cert.p12", "TokenFile=RTL_INST_CODE1.cer", "password == confirm", "token: v1.25.3-rc1",
-		"curl -u username:token", "my password is hunter2",
+		"curl -u username:token", `"OLDPWD": "/home/me/project2"`, `private_key: ed25519.Ed25519PrivateKey,`, `'user[:passwd]', 'host[:port1]'`, `'pass': 'The "pass" statement 1'`, "my password is hunter2",
 	} {
 		if got := Find(text); len(got) > 0 {
 			t.Errorf("%q: got %s", text, shown(text, got))
