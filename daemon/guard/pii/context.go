@@ -17,6 +17,7 @@ const (
 	labelAfter       // office, fax: may stand behind a telephone number
 	verbWord         // call: says phone if only such words as "me back on" follow it, for one may call a taxi to 14 Main Street
 	smallWord        // those
+	nearWord         // a word for a telephone, and only such words behind it
 )
 
 // hints knows words by what they say. A number of words cannot be told from others, so they are few.
@@ -86,7 +87,10 @@ func (s *scan) before(at int) (h hint) {
 				if one&verbWord != 0 && small {
 					one |= phoneWord
 				}
-				small = small && one&smallWord != 0
+				if one&phoneWord != 0 && small {
+					one |= nearWord
+				}
+				small = small && one&(smallWord|phoneWord|labelAfter) != 0
 				if h&(ipWord|versionWord) != 0 { // the nearer of the two decides: a server version, the firmware of a host
 					one &^= ipWord | versionWord
 				}

@@ -45,6 +45,9 @@ func (c *cluster) ipv4(k int) int {
 	if h&versionWord != 0 {
 		return 0
 	}
+	if k > 0 && strings.HasSuffix(text[:c.groups[k-1].from], ".") && h&ipWord == 0 { // a row of decimals, such as the path of a drawing
+		return 0
+	}
 	if octet[0] != 10 && max(octet[0], octet[1], octet[2], octet[3]) < 20 && h&ipWord == 0 {
 		return 0
 	}

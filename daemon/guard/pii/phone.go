@@ -315,7 +315,7 @@ func (c *cluster) called(k int) int {
 		return 0
 	}
 	h := c.before(k)
-	if h&phoneWord == 0 || h&(countWord|cardWord|ssnWord|falseWord) != 0 {
+	if h&phoneWord == 0 || best == 1 && h&nearWord == 0 || h&(countWord|cardWord|ssnWord|falseWord) != 0 {
 		for n := best; ; n-- { // what stands behind it tells where it ends
 			if n == 0 {
 				return 0

@@ -275,7 +275,7 @@ func (s *scan) url(at int) bool {
 		s.add(at, at+n, "generic_secret")
 		return true
 	}
-	if len(password) < 4 || strings.ContainsAny(password, "${}<>*%()") && !strings.Contains(password, "%4") || known(password) || placeholder(password) {
+	if len(password) < 4 || strings.ContainsAny(password, "${}<>*%()[]") && !strings.Contains(password, "%4") || strings.Contains(password, "&lt;") || known(password) || placeholder(password) {
 		return false
 	}
 	from := at + len(name) + 1

@@ -159,7 +159,7 @@ func wordOrNumber(p string) bool {
 
 // passwordLike reports whether a value may be a password that someone chose: not only a word, for "password: required" is no secret.
 func passwordLike(v string, quoted bool) bool {
-	if len(v) < 6 || len(v) > 128 || placeholder(v) || v[0] == '$' || v[0] == '\\' || v[0] == '+' || v[0] == '/' || v[0] == '~' || v[0] == '%' && v[len(v)-1] == '%' {
+	if len(v) < 6 || len(v) > 128 || placeholder(v) || v[0] == '$' || v[0] == '\\' || v[0] == '+' || v[0] == '/' || v[0] == '~' || strings.HasPrefix(v, "#/") || v[0] == '%' && v[len(v)-1] == '%' {
 		return false
 	}
 	var letters, digits, symbols int
