@@ -4,7 +4,7 @@ package pii
 // that SWIFT keeps); blanks may stand between groups of four. The check by modulus 97 leaves one of a hundred wrong numbers.
 func (s *scan) iban(from int) bool {
 	text := s.text
-	n := ibanLength(text[from], text[from+1])
+	n := ibanLength(text[from]&^0x20, text[from+1]&^0x20)
 	if n == 0 {
 		return false
 	}

@@ -89,8 +89,8 @@ func (c *cluster) international(k, skip int) int {
 			if g.before&gapSpace == 0 && g.before&gapDot != 0 && c.groups[k+1].before&gapDot == 0 {
 				break // the decimals of another number
 			}
-			if g.len() == 1 && g.before&gapOpen == 0 && (i > k+1 || g.before&gapDot != 0) {
-				break
+			if g.len() == 1 && g.before&gapOpen == 0 && (i > k+1 || g.before&gapDot != 0 && (i+1 == len(c.groups) || c.groups[i+1].before&gapDot == 0)) {
+				break // +35236450.6 is a decimal, +33.1.23 is France
 			}
 			if v == "0" && g.before&gapOpen != 0 { // the 0 of calls within the country: +49 (0)30 ...
 				continue

@@ -63,6 +63,9 @@ func (s *scan) word(from, to int) int {
 	if class[text[from]]&digit != 0 {
 		return max(to, s.numbers(from, 0))
 	}
+	if n >= 15 && n <= 34 && class[text[from]]&class[text[from+1]]&lower != 0 && class[text[from+2]]&class[text[from+3]]&digit != 0 && s.iban(from) {
+		return s.end
+	}
 	if class[text[from]]&upper != 0 && n >= 2 && class[text[from+1]]&upper != 0 {
 		if n >= 4 && class[text[from+2]]&class[text[from+3]]&digit != 0 && s.iban(from) {
 			return s.end

@@ -129,7 +129,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 	}
 	switch {
 	case what == aPassword:
-		if !known(v) && (quoted || !variable(v)) && passwordLike(v, quoted) {
+		if !common(v) && (quoted || !variable(v)) && passwordLike(v, quoted) {
 			s.add(at, to, "password")
 		}
 	case what == anID:

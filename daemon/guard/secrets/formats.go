@@ -124,11 +124,11 @@ var formats = []format{
 	{prefix: "csk-", kind: "llm_key", chars: lowAlnum, min: 40, max: 64, entropy: 3.3},         // Cerebras
 	{prefix: "fw_", kind: "llm_key", chars: alnum, min: 20, max: 32, entropy: 3.2},             // Fireworks
 	{prefix: "tgp_v1_", kind: "llm_key", chars: urlSafe, min: 40, max: 50, entropy: 3.3},       // Together
-	{prefix: "jina_", kind: "llm_key", chars: urlSafe, min: 50, max: 70, entropy: 3.3},         //
+	{prefix: "jina_", kind: "llm_key", chars: urlSafe, min: 50, max: 70, entropy: 3.3},         // Jina
 	{prefix: "tvly-", kind: "llm_key", chars: urlSafe, min: 28, max: 60, entropy: 3.2},         // Tavily
 	{prefix: "lsv2_", kind: "llm_key", chars: alnum | underscore, min: 40, max: 60},            // LangSmith
 	{prefix: "pa-", kind: "llm_key", chars: urlSafe, min: 43, max: 43, entropy: 4},             // Voyage
-	{prefix: "e2b_", kind: "llm_key", chars: hex, min: 40, max: 40},                            //
+	{prefix: "e2b_", kind: "llm_key", chars: hex, min: 40, max: 40},                            // E2B
 	{prefix: "bedrock-api-key-", kind: "llm_key", chars: b64 | equals, min: 28, max: 2000},     // short-lived, of Amazon Bedrock
 	{prefix: "ABSK", kind: "llm_key", chars: b64 | equals, min: 109, max: 280, entropy: 4},     // long-lived, of the same
 	{prefix: "dapi", kind: "service_token", chars: hex | dash, min: 32, max: 34, entropy: 2.8}, // Databricks

@@ -220,7 +220,7 @@ func basic(s *scan, at int) (from, to int, ok bool) {
 			return 0, 0, false
 		}
 	}
-	return from, to, err == nil && two && len(password) >= 4 && !known(password) && !placeholder(password)
+	return from, to, err == nil && two && len(password) >= 4 && !common(password) && !placeholder(password)
 }
 
 // curlUser is the name and password that curl is given.
@@ -231,7 +231,7 @@ func curlUser(s *scan, at int) (from, to int, ok bool) {
 	}
 	to = s.unquoted(from)
 	name, password, two := strings.Cut(s.text[from:to], ":")
-	if !two || name == "" || known(password) || !passwordLike(password, true) && !random(password) {
+	if !two || name == "" || common(password) || !passwordLike(password, true) && !random(password) {
 		return 0, 0, false
 	}
 	before := s.text[max(0, at-200):at]
@@ -239,8 +239,8 @@ func curlUser(s *scan, at int) (from, to int, ok bool) {
 	return from, to, strings.Contains(before, "curl")
 }
 
-// known reports whether a password is one that documentation is full of.
-func known(password string) bool {
+// common reports whether a password is one that documentation is full of.
+func common(password string) bool {
 	switch strings.ToLower(password) {
 	case "password", "passwd", "pass", "pwd", "secret", "token", "user", "username", "postgres", "mysql", "root", "admin", "test", "guest", "example",
 		"redis", "mongo", "rabbitmq", "x-oauth-basic", "apikey", "api_key", "yourpassword", "mypassword", "p@ssword", "pw", "hunter2":
@@ -275,7 +275,7 @@ func (s *scan) url(at int) bool {
 		s.add(at, at+n, "generic_secret")
 		return true
 	}
-	if len(password) < 4 || strings.ContainsAny(password, "${}<>*%()[]") && !strings.Contains(password, "%4") || strings.Contains(password, "&lt;") || known(password) || placeholder(password) {
+	if len(password) < 4 || strings.ContainsAny(password, "${}<>*%()[]") && !strings.Contains(password, "%4") || strings.Contains(password, "&lt;") || common(password) || placeholder(password) {
 		return false
 	}
 	from := at + len(name) + 1
