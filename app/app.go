@@ -116,7 +116,7 @@ With no config at all it fronts Ollama on its usual port.`,
 	f.StringVar(&e.configFlag, "config", "", "config file (default: corral.yaml in the user's config folder; $CORRAL_CONFIG)")
 	f.StringVar(&e.dataFlag, "data-dir", "", "data folder (default: corral in the user's data folder; $CORRAL_DATA_DIR)")
 	f.StringVar(&e.url, "url", "", "address of a running Corral (default: where the one with this data folder listens)")
-	root.AddCommand(e.serve(), e.status(), e.ask(), e.health(), e.audit(), e.events(), e.log(), e.usage(), e.slo(), e.keys(), e.secrets(), e.breaker(), e.outage(), e.explain(), e.providers(), e.pause(), e.resume(), e.backup(), e.restore(), e.configCommand(), e.doctor(), e.cache(), e.models(), e.ui(), e.desktop(), e.autostart(), e.version())
+	root.AddCommand(e.serve(), e.status(), e.ask(), e.health(), e.audit(), e.events(), e.log(), e.usage(), e.slo(), e.keys(), e.secrets(), e.breaker(), e.outage(), e.explain(), e.guard(), e.providers(), e.pause(), e.resume(), e.backup(), e.restore(), e.configCommand(), e.doctor(), e.cache(), e.models(), e.ui(), e.desktop(), e.autostart(), e.version())
 	root.InitDefaultCompletionCmd() // a group as well
 	for _, c := range root.Commands() {
 		refuseUnknown(c)

@@ -77,30 +77,10 @@ func TestTheConfigIsDescribedAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// What is not in force is what a config that sets everything is warned of.
-	full := config.Default()
-	full.Models = []config.Model{{Name: "m", Targets: []config.Target{{Provider: "local", Model: "m"}}, LastResort: []config.LastResort{{Static: "x"}}}}
-	full.Budgets = []config.Budget{{Per: "day", USD: 1, Then: "warn"}}
-	full.Telemetry.OTLP = "http://127.0.0.1:4318"
-	full.Cache.Similar.Model = "m"
-	text, err := config.Marshal(full)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, warnings, err := config.Parse("full.yaml", text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	notYet := func(field string) bool {
-		return slices.ContainsFunc(warnings, func(p config.Problem) bool {
-			at := regexp.MustCompile(`\[\d+\]`).ReplaceAllString(p.Field, "[]")
-			return strings.Contains(p.Message, "not yet in force") && (field == at || strings.HasPrefix(field, at+".") || strings.HasPrefix(field, at+"[]"))
-		})
-	}
 	for _, f := range known {
 		row := table[f]
-		if len(row) != 4 {
-			t.Errorf("docs/config.md: no row of four cells for %s: %q", f, row)
+		if len(row) != 3 {
+			t.Errorf("docs/config.md: no row of three cells for %s: %q", f, row)
 			continue
 		}
 		if !strings.Contains(f, "[]") {
@@ -110,9 +90,6 @@ func TestTheConfigIsDescribedAsItIs(t *testing.T) {
 		}
 		if row[2] == "" {
 			t.Errorf("docs/config.md: what does %s mean?", f)
-		}
-		if want := map[bool]string{true: "not yet"}[notYet(f)]; row[3] != want {
-			t.Errorf("docs/config.md: %s says %q, want %q", f, row[3], want)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func cacheRules(c config.Config) *cache.Rules {
 func (d *Daemon) openCache(c config.Config) error {
 	o := cache.Options{
 		Rules:  func() *cache.Rules { return d.now.Load().cache },
-		Policy: func() string { g := d.now.Load().guard; return g.Secrets + "," + g.PII + "," + g.Injection },
+		Policy: d.guard.Policy,
 		Away:   func(t llm.Target) bool { return d.nest.Away(t.Provider, t.Model) },
 		Saved:  d.saved,
 		Embed:  d.embed,

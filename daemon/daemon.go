@@ -24,6 +24,7 @@ import (
 	"corral/daemon/config"
 	"corral/daemon/event"
 	"corral/daemon/gateway"
+	"corral/daemon/guard"
 	"corral/daemon/health"
 	"corral/daemon/journey"
 	"corral/daemon/library"
@@ -80,6 +81,7 @@ type Daemon struct {
 	limit    *limit.Limit
 	budgets  *budget.Budgets
 	decoder  *gateway.Decoder
+	guard    *guard.Guard
 	router   *route.Router
 	routing  atomic.Pointer[routing]
 	cache    *cache.Cache
@@ -112,7 +114,6 @@ type inForce struct {
 	maxBody  int64
 	audit    meter.Rules
 	cache    *cache.Rules
-	guard    config.Guard
 	prices   *pricing.Table
 	sellers  map[string]seller
 	servers  map[string]*trace.Server
@@ -138,6 +139,9 @@ func Run(ctx context.Context, o Options) (err error) {
 	c := d.config.Current()
 	prices, err := d.newPrices(c)
 	if err != nil {
+		return err
+	}
+	if d.guard, err = guard.New(func() []byte { k := d.books.secret("guard"); return k[:] }); err != nil {
 		return err
 	}
 	d.take(c, prices)
@@ -218,6 +222,8 @@ func Run(ctx context.Context, o Options) (err error) {
 		ConfigStore:  configStore{d},
 		TestProvider: d.testProvider,
 		Explain:      d.explain,
+		Texts:        d.texts,
+		TryText:      d.tryText,
 		Secrets:      d.o.Secrets,
 		Outages:      d.outages,
 		BeginOutage:  d.beginOutage,
@@ -231,6 +237,7 @@ func Run(ctx context.Context, o Options) (err error) {
 // serve listens until ctx ends, then lets the calls under way end. The operator API is reached by a socket too.
 func (d *Daemon) serve(ctx context.Context, h, control http.Handler) error {
 	c := d.config.Current()
+	d.wellness.machine.Begin(ctx)
 	l, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (is another program using the port? set `listen:` or --listen to another)", c.Listen, err)
@@ -324,6 +331,7 @@ func names(c config.Config) []string {
 // take puts c in force for what every call looks at.
 func (d *Daemon) take(c config.Config, prices *pricing.Table) {
 	d.takeLevel(c)
+	d.guard.Set(guardRules(c))
 	t, audit := c.Timeouts, d.config.Started().Audit // the open ledger goes by what it was opened with
 	d.now.Store(&inForce{
 		policy:   gateway.Policy{Hosts: c.Hosts, Origins: c.Origins},
@@ -333,7 +341,6 @@ func (d *Daemon) take(c config.Config, prices *pricing.Table) {
 		sellers:  sellers(c),
 		servers:  servers(c),
 		cache:    cacheRules(c),
-		guard:    c.Guard,
 		audit:    meter.Rules{Strict: c.Audit.Durability == "strict", Refuse: audit.OnFailure == "refuse", Keep: audit.Content == "encrypted"},
 	})
 }

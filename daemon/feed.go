@@ -29,7 +29,7 @@ func short(s string) string {
 // tellCall tells the feed of a call that is over, and remembers how it went.
 func (d *Daemon) tellCall(r *llm.Request, e record.Entry, others int64) {
 	d.journeys.Add(journey.Past{ID: e.RequestID, Began: e.Time, Passed: r.Passed, Tries: r.Tries, First: e.FirstToken, Total: e.Duration, Status: e.Status,
-		Code: e.ErrorCode, Hit: e.Flags&record.CacheHit != 0})
+		Code: e.ErrorCode, Hit: e.Flags&record.CacheHit != 0, Looked: e.Policy != ""})
 	d.events.Publish(event.Call{
 		RequestID: e.RequestID, TraceID: e.TraceID, Dialect: e.Dialect, Endpoint: e.Operation, Model: short(e.ModelAsked), Answered: short(e.ModelAnswered),
 		Provider: e.Provider, Route: e.Route, Status: e.Status, Code: e.ErrorCode, Flags: e.Flags, MS: ms(e.Duration), FirstMS: ms(e.FirstToken),

@@ -18,6 +18,8 @@ func (d *Daemon) journey() llm.Handler {
 		llm.Pass(llm.Admitted),
 		d.decoder.Stage, // what is asked: the body, bounded and valid
 		llm.Pass(llm.Decoded),
+		d.guard.Stage, // may its text pass, and whom to?
+		llm.Pass(llm.Guarded),
 		d.router.Stage, // which targets may answer, in which order
 		llm.Pass(llm.Routed),
 		d.cache.Stage, // has it been answered before?

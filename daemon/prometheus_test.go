@@ -244,6 +244,7 @@ breaker: { failures: 2 }
 queue: { concurrent: 1 }
 cache: { exact: { when: always } }
 budgets: [ { per: month, usd: 0.001, then: warn } ]
+guard: { pii: flag }
 `, up.url+"/v1")
 	dir := t.TempDir()
 	ask := func(corral *running, status int, model, text string, more ...string) {
@@ -266,8 +267,8 @@ budgets: [ { per: month, usd: 0.001, then: warn } ]
 	p := prom{t, testkit.Prometheus(t, corral.addr, rules).URL}
 	p.becomes(`up{job="corral"}`, is(1))
 
-	ask(corral, 200, "m", "one")
-	ask(corral, 200, "m", "one") // from the cache
+	ask(corral, 200, "m", "one, to ann@example.org")
+	ask(corral, 200, "m", "one, to ann@example.org") // from the cache
 	for i := range 3 {
 		ask(corral, 200, "m", fmt.Sprint("stream", i), `,"stream":true`)
 	}
@@ -298,6 +299,8 @@ budgets: [ { per: month, usd: 0.001, then: warn } ]
 	p.becomes(`sum(llm_requests_total{model="m",status="200",provider="local"})`, is(7))
 	p.becomes(`sum(llm_requests_total{status="400"})`, is(1))
 	p.becomes("sum(llm_request_duration_seconds_count)", is(512))
+	p.becomes(`corral_guard_findings_total{class="pii",kind="email",action="flag"}`, is(2))
+	p.becomes(`corral_guard_calls_total{class="pii",action="flag"}`, is(2))
 	p.becomes(`llm_request_duration_seconds_bucket{model="fallen",le="+Inf"}`, is(2))
 	p.becomes("histogram_quantile(0.5, sum by (le) (llm_request_duration_seconds_bucket))", func(v float64) bool { return v > 0 && v < 1 })
 	p.becomes("sum(llm_model_latency_seconds_count)", is(9)) // 8 answers of the target, one that broke off

@@ -155,12 +155,15 @@ type Options struct {
 	// TestProvider tries a model server; Explain says what would happen to a call.
 	TestProvider func(ctx context.Context, in ProviderTest) (ProviderTested, error)
 	Explain      func(ctx context.Context, in Explain) (Explained, error)
-	Secrets      Secrets
-	Outages      func() []Outage
-	BeginOutage  func(NewOutage) (Outage, error)
-	EndOutage    func(provider, model string) bool
-	Restore      func(ctx context.Context, backup io.Reader) (ledger.Restored, error)
-	Retain       func(ctx context.Context) (ledger.Retained, error)
+	// Texts and TryText are of the guard.
+	Texts       func() Texts
+	TryText     func(text string) TextTried
+	Secrets     Secrets
+	Outages     func() []Outage
+	BeginOutage func(NewOutage) (Outage, error)
+	EndOutage   func(provider, model string) bool
+	Restore     func(ctx context.Context, backup io.Reader) (ledger.Restored, error)
+	Retain      func(ctx context.Context) (ledger.Retained, error)
 	// Autostart is what starts at login; nil: that is not Corral's to decide.
 	Autostart Autostart
 }
@@ -251,6 +254,7 @@ func register(o Options) (*routes, huma.API) {
 	configFile(api, o)
 	providers(api, o)
 	explain(api, o)
+	texts(api, o)
 	mux.HandleFunc("POST "+Base+"/restore", restore(o))
 	api.OpenAPI().AddOperation(restoreOperation(api))
 

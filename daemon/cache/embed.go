@@ -293,7 +293,8 @@ func (c *Cache) embedMissing(b *batch, kept int, missing []int, next llm.Handler
 		part.Fields.Model = append(part.Fields.Model, s)
 	}
 	reply, err := next.Serve(b.ctx, &part)
-	b.r.Target, b.r.Attempts, b.r.AskedOf, b.r.Left, b.r.OverBudget, b.r.Passed, b.r.Queued, b.r.Tries = part.Target, part.Attempts, part.AskedOf, part.Left, part.OverBudget, part.Passed, part.Queued, part.Tries
+	b.r.Target, b.r.Attempts, b.r.AskedOf, b.r.Left, b.r.Masked, b.r.OverBudget = part.Target, part.Attempts, part.AskedOf, part.Left, part.Masked, part.OverBudget
+	b.r.Passed, b.r.Queued, b.r.Tries = part.Passed, part.Queued, part.Tries
 	b.r.Release = both(b.r.Release, part.Release)
 	if err != nil {
 		return nil, err

@@ -185,7 +185,7 @@ func (s *sub) answer() (*llm.Reply, error) {
 // asked notes whom the text has gone to. mu is held.
 func (s *sub) asked() {
 	own, target := &s.f.said.own, &s.f.said.target
-	s.r.Target, s.r.Left, s.r.LastResort = own.Target, own.Left, own.LastResort
+	s.r.Target, s.r.Left, s.r.Masked, s.r.LastResort = own.Target, own.Left, own.Masked, own.LastResort
 	if s.f.payer == s {
 		s.r.Attempts, s.r.AskedOf, s.r.Passed, s.r.Queued, s.r.Tries = own.Attempts, own.AskedOf, own.Passed, own.Queued, own.Tries
 	}

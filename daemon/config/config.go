@@ -155,7 +155,7 @@ type SimilarCache struct {
 
 // Guard says what happens to text that should not pass.
 type Guard struct {
-	Secrets   string `koanf:"secrets"`   // off, flag, redact or block
+	Secrets   string `koanf:"secrets"`   // off, flag, redact-for-cloud, redact or block
 	PII       string `koanf:"pii"`       // off, flag, redact-for-cloud, redact or block
 	Injection string `koanf:"injection"` // off, flag or block
 }

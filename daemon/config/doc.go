@@ -7,8 +7,8 @@
 //
 // To add a field: add it to its struct in config.go with a koanf tag and a comment that says what guards it; give it a
 // value in [Default]; check it in validate.go; name it in sampleText and in testdata/whole.yaml (a test fails until you
-// do). While the code that obeys it is still to come, list it in notYet; delete that line when it lands. A type with a
-// text form of its own (a unit, a percentage) implements encoding.TextUnmarshaler and encoding.TextMarshaler.
+// do). A type with a text form of its own (a unit, a percentage) implements encoding.TextUnmarshaler and
+// encoding.TextMarshaler.
 //
 // What surprises: every scalar is read as the text that stands in the file, whatever YAML thinks it is. So `off` and
 // `5s` need no quotes, and `0.1%` and `"0.1%"` are the same. And a list in a later layer replaces the earlier list whole: a

@@ -104,8 +104,8 @@ limits:
 #  shared: false
 #  max_file: 1GiB
 
-# Not in force in this version.
-# Text that should not pass: off, flag, redact or block; pii also redact-for-cloud; injection only off, flag or block.
+# Text that should not pass. What is found is let through (off), written down (flag), hidden from targets that are not on this
+# device (redact-for-cloud) or from all (redact), and put back in the answer, or the call is refused (block).
 #guard:
 #  secrets: block
 #  pii: redact-for-cloud

@@ -135,7 +135,7 @@ func (c Config) check(tell func(path, format string, args ...any)) {
 	if b := c.Cache.MaxFile; b != 0 && b < 1<<20 {
 		v.tell("cache.max_file", "%s is too small; use 1MiB or more, or 0 to keep answers in memory only", b)
 	}
-	v.oneOf("guard.secrets", c.Guard.Secrets, "off", "flag", "redact", "block")
+	v.oneOf("guard.secrets", c.Guard.Secrets, "off", "flag", "redact-for-cloud", "redact", "block")
 	v.oneOf("guard.pii", c.Guard.PII, "off", "flag", "redact-for-cloud", "redact", "block")
 	v.oneOf("guard.injection", c.Guard.Injection, "off", "flag", "block")
 
@@ -568,13 +568,6 @@ func (c Config) warnings(rep *report) []Problem {
 	}
 	if u, err := url.Parse(c.Telemetry.OTLP); err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) && (len(c.Telemetry.OTLPHeaders) > 0 || c.Telemetry.Content) {
 		warn("telemetry.otlp", "keys of the collector and texts of calls are sent without encryption; use https:// if it has it")
-	}
-	for _, later := range notYet() {
-		for path := range rep.places {
-			if later.matches(path, rep) {
-				warn(path, "accepted, not yet in force in this version")
-			}
-		}
 	}
 	return inOrder(found)
 }

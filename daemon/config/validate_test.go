@@ -213,7 +213,7 @@ models:
 			`corral.yaml:1:79: cache.similar.threshold: 1.1 is out of range; use a number over 0 and up to 1, such as 0.95`,
 		}},
 		{"guard: { secrets: on, pii: hide, injection: redact }\n", []string{
-			`corral.yaml:1:19: guard.secrets: "on" is not known; use off, flag, redact or block`,
+			`corral.yaml:1:19: guard.secrets: "on" is not known; use off, flag, redact-for-cloud, redact or block`,
 			`corral.yaml:1:28: guard.pii: "hide" is not known; use off, flag, redact-for-cloud, redact or block`,
 			`corral.yaml:1:45: guard.injection: "redact" is not known; use off, flag or block`,
 		}},

@@ -100,7 +100,7 @@ func encode(v any) []byte {
 // (https://platform.openai.com/docs/guides/error-codes/api-errors).
 func openaiType(k llm.Kind) string {
 	switch k {
-	case llm.Invalid, llm.TooLarge, llm.NotFound, llm.NotAllowed, llm.Unsupported, llm.SlowCaller:
+	case llm.Invalid, llm.Blocked, llm.TooLarge, llm.NotFound, llm.NotAllowed, llm.Unsupported, llm.SlowCaller:
 		return "invalid_request_error"
 	case llm.Unauthorized:
 		return "authentication_error"
@@ -117,7 +117,7 @@ func openaiType(k llm.Kind) string {
 // anthropicType is the word that Anthropic's clients know for k (https://docs.anthropic.com/en/api/errors).
 func anthropicType(k llm.Kind) string {
 	switch k {
-	case llm.Invalid, llm.NotAllowed, llm.Unsupported, llm.SlowCaller:
+	case llm.Invalid, llm.Blocked, llm.NotAllowed, llm.Unsupported, llm.SlowCaller:
 		return "invalid_request_error"
 	case llm.TooLarge:
 		return "request_too_large"

@@ -18,7 +18,7 @@ const Keep = 1000
 
 // Step is a part of a call's way. Times are milliseconds since the call's start.
 type Step struct {
-	Name string  `json:"name" enum:"admit,read,route,cache,allow,write"`
+	Name string  `json:"name" enum:"admit,read,guard,route,cache,allow,write"`
 	From float64 `json:"from_ms"`
 	To   float64 `json:"to_ms"`
 }
@@ -63,6 +63,7 @@ type Past struct {
 	Status int
 	Code   string
 	Hit    bool
+	Looked bool // the guard looked at its text
 }
 
 // Ring holds the newest calls.
@@ -110,7 +111,7 @@ func (x *Ring) find(id string) (Past, bool) {
 var steps = [...]struct {
 	point llm.Point
 	name  string
-}{{llm.Admitted, "admit"}, {llm.Decoded, "read"}, {llm.Routed, "route"}, {llm.Looked, "cache"}, {llm.Allowed, "allow"}}
+}{{llm.Admitted, "admit"}, {llm.Decoded, "read"}, {llm.Guarded, "guard"}, {llm.Routed, "route"}, {llm.Looked, "cache"}, {llm.Allowed, "allow"}}
 
 func (p *Past) journey() Journey {
 	j := Journey{RequestID: p.ID, Kept: true, Began: &p.Began, Steps: []Step{}, Tries: []Try{}, First: ms(p.First), Total: ms(p.Total),
@@ -119,6 +120,9 @@ func (p *Past) journey() Journey {
 	ended := false
 	for _, s := range steps {
 		to := p.Passed[s.point]
+		if s.point == llm.Guarded && !p.Looked {
+			continue
+		}
 		if to == 0 { // here it was answered or refused
 			to = p.Total
 			if p.First > 0 {

@@ -35,6 +35,7 @@ const (
 	OverBudget                // it could cost more than a budget has left; RetryAfter says when there is more
 	NotKept                   // only a kept answer was wanted, and there is none
 	Paused                    // the operator lets nothing new in; RetryAfter says when to look again
+	Blocked                   // the guard does not let its text pass
 )
 
 var kinds = [...]struct {
@@ -63,6 +64,7 @@ var kinds = [...]struct {
 	OverBudget:    {http.StatusTooManyRequests, "budget_exceeded"},
 	NotKept:       {http.StatusGatewayTimeout, "not_cached"}, // RFC 9111, section 5.2.1.7
 	Paused:        {http.StatusServiceUnavailable, "paused"},
+	Blocked:       {http.StatusBadRequest, "guard_blocked"},
 }
 
 // Error is the one error that stages and handlers return. Callers see Message and the code; operators see Err too.

@@ -116,6 +116,11 @@ type Request struct {
 	AskedOf  Target // who was asked last; Target may be one whose turn did not come any more
 	Left     string // host that its text went to when it left this device, by any attempt
 
+	Policy string  // the guard's, by which the call was looked at; empty: by none
+	Found  []Found // what the guard saw in its text
+	Mask   Mask    // what some targets must not see of it; nil: they may see all
+	Masked Acts    // what was done before a target was asked: MaskAway, MaskAlways, or nothing
+
 	TraceID     string // of the W3C trace that the call is part of, 32 hex digits; empty: none
 	Traceparent string // that the target is told, where Corral takes part in the trace; empty: the caller's own goes on
 	Trace       Trace  // nil: nobody records this call

@@ -12,6 +12,7 @@ type Point uint8
 const (
 	Admitted  Point = iota // it may come in
 	Decoded                // its body is there and valid
+	Guarded                // its text may pass
 	Routed                 // its targets are known
 	Looked                 // no kept answer will do
 	Allowed                // there is money for it

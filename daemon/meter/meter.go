@@ -490,6 +490,7 @@ func (c *call) entry(o *outcome) record.Entry {
 			e.Answer.Content = c.kept
 		}
 	}
+	guarded(&e, r)
 	if o.stream {
 		e.Flags |= record.Streamed
 	}
@@ -570,6 +571,9 @@ func (m *Meter) line(r *llm.Request, o *outcome, e *record.Entry) {
 	attrs = append(attrs, slog.Int64("bytes", o.bytes))
 	if sum := &e.Prompt.Commitment.Sum; len(r.Body) > 0 {
 		attrs = append(attrs, slog.String("prompt_sha256", hex.EncodeToString(sum[:])))
+	}
+	if len(e.Findings) > 0 {
+		attrs = append(attrs, slog.String("guard", seen(e)))
 	}
 	if r.Caller.KeyName != "" {
 		attrs = append(attrs, slog.String("key", r.Caller.KeyName))

@@ -42,9 +42,10 @@ type series struct {
 	added    *metrics.PrometheusHistogram
 	verdicts [record.Limited + 1]*metrics.Counter
 
-	mu     sync.Mutex // guards what follows
-	models map[string]bool
-	known  int // combinations in calls and errors
+	mu      sync.Mutex // guards what follows
+	models  map[string]bool
+	guarded map[Found]*guardSeries // by all but the count
+	known   int                    // combinations in calls and errors
 }
 
 type labels struct {
@@ -73,6 +74,7 @@ type stage uint8
 const (
 	admit    stage = iota // key and limits
 	decode                // the body read and looked at; not Corral's own time
+	inspect               // its text looked at by the guard
 	route                 // targets chosen
 	look                  // a kept answer looked for
 	allow                 // budgets, and the machine's state
@@ -82,10 +84,10 @@ const (
 	stages
 )
 
-var stageNames = [stages]string{"admit", "decode", "route", "cache", "allow", "dispatch", "answer", "record"}
+var stageNames = [stages]string{"admit", "decode", "guard", "route", "cache", "allow", "dispatch", "answer", "record"}
 
 func newSeries(set *metrics.Set) *series {
-	s := &series{set: set, models: map[string]bool{}}
+	s := &series{set: set, models: map[string]bool{}, guarded: map[Found]*guardSeries{}}
 	for i, name := range stageNames {
 		s.stages[i] = set.GetOrCreatePrometheusHistogramExt(`corral_stage_seconds{stage="`+name+`"}`, stageBuckets)
 	}
@@ -125,6 +127,9 @@ func (s *series) count(r *llm.Request, o *outcome) {
 	if o.cost.Known && o.baseline.Known && o.baseline.Nano > o.cost.Nano {
 		c.saved.Add(float64(o.baseline.Nano-o.cost.Nano) / 1e9)
 	}
+	if len(r.Found) > 0 {
+		s.found(r)
+	}
 	switch {
 	case o.err != nil:
 		s.fail(failure{k, o.err.Code()})
@@ -137,7 +142,7 @@ func (s *series) count(r *llm.Request, o *outcome) {
 func (s *series) timed(r *llm.Request, o *outcome, recorded time.Duration) {
 	at, p := time.Duration(0), &r.Passed
 	own := recorded
-	for i, point := range [...]llm.Point{admit: llm.Admitted, decode: llm.Decoded, route: llm.Routed, look: llm.Looked, allow: llm.Allowed, dispatch: llm.Asked} {
+	for i, point := range [...]llm.Point{admit: llm.Admitted, decode: llm.Decoded, inspect: llm.Guarded, route: llm.Routed, look: llm.Looked, allow: llm.Allowed, dispatch: llm.Asked} {
 		if p[point] == 0 {
 			break // it was answered or refused there
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,11 +39,11 @@ func TestWhereTheTimeGoes(t *testing.T) {
 	o := observe(t, meter.Rules{})
 	r := request("m")
 	r.Start = time.Now().Add(-100 * ms)
-	r.Passed = llm.Passed{llm.Admitted: 1 * ms, llm.Decoded: 11 * ms, llm.Routed: 13 * ms, llm.Looked: 16 * ms, llm.Allowed: 20 * ms, llm.Asked: 45 * ms, llm.AskedLast: 45 * ms, llm.Answered: 90 * ms}
+	r.Passed = llm.Passed{llm.Admitted: 1 * ms, llm.Decoded: 11 * ms, llm.Guarded: 12 * ms, llm.Routed: 14 * ms, llm.Looked: 16 * ms, llm.Allowed: 20 * ms, llm.Asked: 45 * ms, llm.AskedLast: 45 * ms, llm.Answered: 90 * ms}
 	r.Queued = 20 * ms
 	o.serve(t.Context(), r, &llm.Reply{Status: 200, Body: &body{pieces: []string{"a", "b"}, err: io.EOF, usage: llm.Usage{Input: 1, Output: 11}}, Provider: "local", Stream: true}, nil, -1)
 	own := 0.0
-	for stage, want := range map[string]float64{"admit": .001, "decode": .01, "route": .002, "cache": .003, "allow": .004, "dispatch": .005} {
+	for stage, want := range map[string]float64{"admit": .001, "decode": .01, "guard": .001, "route": .002, "cache": .002, "allow": .004, "dispatch": .005} {
 		got := o.value(`corral_stage_seconds_sum{stage="` + stage + `"}`)
 		if math.Abs(got-want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", stage, got, want)
@@ -74,7 +75,7 @@ func TestWhatWasNotAskedOfATargetTakesNoneOfItsTime(t *testing.T) {
 	o := observe(t, meter.Rules{})
 	hit := request("m")
 	hit.Reuse.Free = true
-	hit.Passed = llm.Passed{llm.Admitted: ms, llm.Decoded: ms, llm.Routed: ms}
+	hit.Passed = llm.Passed{llm.Admitted: ms, llm.Decoded: ms, llm.Guarded: ms, llm.Routed: ms}
 	refused := request("m")
 	refused.Passed = llm.Passed{llm.Admitted: ms}
 	o.serve(t.Context(), hit, &llm.Reply{Status: 200, Body: &body{pieces: []string{"a"}, err: io.EOF, usage: llm.Usage{Input: 1, Output: 11}}, Provider: "local", Stream: true}, nil, -1)
@@ -83,13 +84,67 @@ func TestWhatWasNotAskedOfATargetTakesNoneOfItsTime(t *testing.T) {
 	if n := o.value("llm_model_latency_seconds_count" + few); n != 0 {
 		t.Errorf("%v latencies of models", n)
 	}
-	for stage, want := range map[string]float64{"admit": 2, "decode": 1, "route": 1, "cache": 0, "dispatch": 0, "answer": 0, "record": 2} {
+	for stage, want := range map[string]float64{"admit": 2, "decode": 1, "guard": 1, "route": 1, "cache": 0, "dispatch": 0, "answer": 0, "record": 2} {
 		if n := o.value(`corral_stage_seconds_count{stage="` + stage + `"}`); n != want {
 			t.Errorf("%s: %v, want %v", stage, n, want)
 		}
 	}
 	if s, u := o.value(`corral_verdicts_total{verdict="served"}`), o.value(`corral_verdicts_total{verdict="unanswered"}`); s != 1 || u != 0 {
 		t.Errorf("%v served, %v unanswered", s, u)
+	}
+}
+
+// What the guard found is in all books by what became of it, which depends on who was asked.
+func TestWhatTheGuardFound(t *testing.T) {
+	o := observe(t, meter.Rules{})
+	found := []llm.Found{{Class: "pii", Kind: "email", Count: 2, Act: llm.MaskAway}, {Class: "pii", Kind: "iban", Count: 1, Act: llm.MaskAway}, {Class: "secret", Kind: "jwt", Count: 1, Act: llm.MaskAlways}}
+	for _, masked := range []llm.Acts{0, llm.Acts(0).With(llm.MaskAlways), llm.Acts(0).With(llm.MaskAlways).With(llm.MaskAway)} {
+		r := request("m")
+		r.Policy, r.Found, r.Masked = "secrets=redact pii=redact-for-cloud", found, masked
+		o.serve(t.Context(), r, &llm.Reply{Status: 200, Body: &body{err: io.EOF}, Provider: "local"}, nil, -1)
+	}
+	r := request("m")
+	r.Policy, r.Found = "injection=block", []llm.Found{{Class: "injection", Kind: "override", Count: 1, Act: llm.Block}}
+	o.serve(t.Context(), r, nil, &llm.Error{Kind: llm.Blocked, Message: "No."}, -1)
+	actions := func(words ...string) (out []record.Finding) {
+		for i, w := range words {
+			out = append(out, record.Finding{Kind: found[i].Kind, Action: w, Count: found[i].Count})
+		}
+		return out
+	}
+	for i, want := range [][]record.Finding{actions("flag", "flag", "flag"), actions("flag", "flag", "redact"), actions("redact", "redact", "redact"), {{Kind: "override", Action: "block", Count: 1}}} {
+		e := o.led.entries[i]
+		if !slices.Equal(e.Findings, want) || e.Policy == "" {
+			t.Errorf("call %d: %v under %q", i, e.Findings, e.Policy)
+		}
+		for flag, yes := range map[record.Flags]bool{record.FoundPII: i < 3, record.FoundSecret: i < 3, record.FoundInject: i == 3, record.Redacted: i == 1 || i == 2, record.Blocked: i == 3} {
+			if (e.Flags&flag != 0) != yes {
+				t.Errorf("call %d: flags %v", i, e.Flags)
+			}
+		}
+	}
+	for series, want := range map[string]float64{
+		`corral_guard_findings_total{class="pii",kind="email",action="flag"}`:           4,
+		`corral_guard_findings_total{class="pii",kind="email",action="redact"}`:         2,
+		`corral_guard_findings_total{class="secret",kind="jwt",action="redact"}`:        2,
+		`corral_guard_calls_total{class="pii",action="flag"}`:                           2,
+		`corral_guard_calls_total{class="pii",action="redact"}`:                         1,
+		`corral_guard_calls_total{class="secret",action="flag"}`:                        1,
+		`corral_guard_findings_total{class="injection",kind="override",action="block"}`: 1,
+	} {
+		if got := o.value(series); got != want {
+			t.Errorf("%s is %v, want %v", series, got, want)
+		}
+	}
+	total := 0
+	for _, f := range o.m.Found() {
+		total += f.Count
+	}
+	if total != 13 {
+		t.Errorf("since the start: %v", o.m.Found())
+	}
+	if !strings.Contains(o.log.String(), `"guard":"email=2:redact iban=1:redact jwt=1:redact"`) {
+		t.Error("the log does not say what was found")
 	}
 }
 

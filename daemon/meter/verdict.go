@@ -13,7 +13,7 @@ func (c *call) verdict(o *outcome) record.Verdict {
 	}
 	if o.err != nil {
 		switch o.err.Kind {
-		case llm.Gone, llm.SlowCaller, llm.Invalid, llm.Unauthorized, llm.Forbidden, llm.NotFound, llm.NotAllowed, llm.TooLarge, llm.Unsupported, llm.NotKept:
+		case llm.Gone, llm.SlowCaller, llm.Invalid, llm.Blocked, llm.Unauthorized, llm.Forbidden, llm.NotFound, llm.NotAllowed, llm.TooLarge, llm.Unsupported, llm.NotKept:
 			return record.Unjudged
 		case llm.OverBudget, llm.Paused:
 			return record.Limited

@@ -40,14 +40,10 @@ func (h *held) Next() ([]byte, error) {
 	return b, err
 }
 
-// failer is a body that knows that the target itself ended the answer by a word of failure, which is an honest end for the
-// caller, who gets that word, but not for the breaker.
-type failer interface{ Failed() bool }
-
 func (h *held) ended(err error) {
 	outcome := breaker.Failed
 	if err == io.EOF {
-		if f, ok := h.Body.(failer); !ok || !f.Failed() {
+		if !h.Body.Usage().Failed { // the target's own word of failure is an honest end for the caller, who gets it, but not for the breaker
 			outcome = breaker.Succeeded
 		}
 	} else if k := llm.AsError(err).Kind; k == llm.Gone || k == llm.Stopping {

@@ -416,6 +416,8 @@ func ask(ctx context.Context, c *call, _ *target) outcome {
 	var err error
 	if o := c.n.outage(c.r.Target, c.r.Model); o != nil {
 		reply, err = o.fail(ctx, c.r)
+	} else if m := c.r.Mask; m != nil && m.Hides(c.r.Target) {
+		reply, err = m.Serve(ctx, c.r, c.at.Handler)
 	} else {
 		reply, err = c.at.Handler.Serve(ctx, c.r)
 	}

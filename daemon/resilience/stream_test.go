@@ -68,7 +68,7 @@ func TestStreamsThatBreakOpenTheBreaker(t *testing.T) {
 // failedBody ends well for the caller, by the target's own word of failure.
 type failedBody struct{ bodyOf }
 
-func (*failedBody) Failed() bool { return true }
+func (*failedBody) Usage() llm.Usage { return llm.Usage{Failed: true} }
 
 // lastBody says with its last piece that it is the last.
 type lastBody struct{ bodyOf }

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"corral/daemon/llm"
 	"corral/daemon/provider"
 )
@@ -88,7 +90,11 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			return t.own(r), nil
 		}
 		if key.name == "" {
-			key.away = t.Away(r.Model)
+			model := r.Model
+			if model == "" { // of a route that is not known nothing was read of the body, but where it goes is to be known
+				model = gjson.GetBytes(r.Body, "model").Str
+			}
+			key.away = t.Away(model)
 		}
 		r.Plan = t.plan(key)
 		if r.Endpoint.Name == "show" && key.name != "" && len(r.Plan.Candidates) == 0 {

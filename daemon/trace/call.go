@@ -264,7 +264,7 @@ func (c *call) End(o *llm.Outcome) {
 	c.over = true
 	c.end = end{at: now, began: r.Start, endpoint: r.Endpoint, request: r.ID, method: r.Method, path: cut(r.Path, maxName), model: cut(r.Model, maxName),
 		key: r.Caller.KeyName, app: r.Caller.App, left: r.Left, attempts: r.Attempts, out: *o}
-	if c.Texts() {
+	if c.Texts() && !r.Private() {
 		c.end.texts(c.x.queue, r.Body)
 	}
 	c.end.out.Model = cut(o.Model, maxName)

@@ -48,3 +48,47 @@ test('a key is made, shown once, and revoked', async ({ page }) => {
   await page.getByRole('dialog').getByRole('button', { name: 'Revoke' }).click()
   await expect(page.getByRole('button', { name: `Revoke the key of ${name}` })).toHaveCount(0)
 })
+
+test('what calls must not say is set, and a call that says it is refused and found', async ({ page, complaints }) => {
+  // Another in each window, for both may have this test at the same time.
+  const user = `guard-${test.info().workerIndex}-${Date.now()}`
+  const [field, said, found] =
+    test.info().project.name === 'wide light'
+      ? ['Personal data in a call', `Write to ${user}@example.org`, 'email: refused']
+      : ['Keys and passwords in a call', `The key is ${'hf_'}${'aB3dE5gH7jK9mN1pQ3sT5vX7zA9cD1fG3h'}`, 'huggingface_token: refused']
+  const ask = async (text: string) => {
+    const r = await fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Corral-User': user },
+      body: JSON.stringify({ model: 'chat', max_tokens: 4, messages: [{ role: 'user', content: text }] }),
+    })
+    return { status: r.status, body: await r.text() }
+  }
+  const set = async (what: string) => {
+    await page.goto(`${url}/ui/settings`)
+    await expect(async () => {
+      await page.getByRole('combobox', { name: field }).click()
+      await page.getByRole('option', { name: what, exact: true }).click({ timeout: 2_000 })
+      await page.getByRole('button', { name: 'Show what changes' }).click({ timeout: 2_000 })
+      await page.getByRole('button', { name: 'Apply' }).click({ timeout: 5_000 }) // a test in the other window may have changed the file
+      await expect(page.getByText('This cannot be applied')).toHaveCount(0)
+      await expect(page.getByRole('combobox', { name: field })).toHaveValue(what)
+      await expect(page.getByRole('button', { name: 'Show what changes' })).toBeDisabled({ timeout: 5_000 })
+    }).toPass()
+    const others = complaints.filter((c) => !c.includes('412 (Precondition Failed)'))
+    complaints.splice(0, complaints.length, ...others)
+  }
+  await logIn(page)
+  await set('refuse the call')
+  await expect.poll(async () => (await ask(said)).status).toBe(400)
+  expect((await ask(said)).body).toContain('guard_blocked')
+  await page.goto(`${url}/ui/calls?flag=blocked&user=${user}`)
+  const row = page.getByRole('row').filter({ hasText: '400' }).first()
+  await expect(row).toBeVisible()
+  await row.getByRole('button').first().click()
+  const drawer = page.getByRole('dialog')
+  await expect(drawer.getByText(found)).toBeVisible()
+  await wellMade(page, '[role=dialog]')
+  await set('let it pass')
+  await expect.poll(async () => (await ask(said)).status).toBe(200)
+})

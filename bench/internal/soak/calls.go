@@ -137,6 +137,15 @@ var kinds = []kind{
 	{"over its budget", 10, func(r *run, id, _ string) ask {
 		return ask{path: "/v1/chat/completions", body: chat("chat", id, false, ""), form: openai, key: r.poor}
 	}},
+	{anAddress, 20, func(_ *run, id, _ string) ask {
+		return ask{path: "/v1/chat/completions", body: chat("chat", id+", write to ann@example.org and to bob@example.org", false, ""), form: openai}
+	}},
+	{anAddress, 20, func(_ *run, id, _ string) ask {
+		return ask{path: "/v1/messages", body: chat("claude", id+", write to ann@example.org and to bob@example.org", true, ""), form: anthropic, stream: true}
+	}},
+	{aCredential, 10, func(_ *run, id, _ string) ask {
+		return ask{path: "/api/chat", body: fmt.Sprintf(`{"model":"chat","messages":[{"role":"user","content":%q}]}`, id+", my key is "+credential), form: ollama, stream: true}
+	}},
 	{atListener, 5, func(_ *run, _, text string) ask {
 		return ask{path: "/v1/chat/completions", body: chat("chat", text, false, ""), host: "elsewhere.example"}
 	}},
@@ -152,8 +161,13 @@ var kinds = []kind{
 const (
 	atListener     = "a foreign host"    // turned away before it is a call: no book has it but one metric
 	severalVectors = "openai vectors"    // some of them may be kept already
+	anAddress      = "an address"        // the guard hides two in each
+	aCredential    = "a credential"      // the guard refuses it
 	inventedModel  = "an invented model" // the first provider answers to any name, and nothing is said of its price
 )
+
+// credential has the form of a key; it opens nothing.
+const credential = "sk-" + "proj-a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6q7r8s9t0"
 
 func pick(x int) uint8 {
 	for i, k := range kinds {

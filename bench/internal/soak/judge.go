@@ -25,6 +25,8 @@ type Report struct {
 	Free     int              `json:"free"`      // answers from the cache
 	Partly   int              `json:"partly"`    // vectors of which some came from the cache
 	InVain   int              `json:"in_vain"`   // vectors of which a part was asked for first, of a server that had to be passed over
+	Hidden   int              `json:"hidden"`    // calls of which the guard hid something
+	Blocked  int              `json:"blocked"`   // calls that it refused
 	Trouble  map[string]int64 `json:"trouble"`   // what went on beside: retries, fallbacks, breakers
 	Flat     []Flat           `json:"flat"`
 	Samples  []Sample         `json:"samples"`
@@ -130,6 +132,21 @@ func (r *run) judge(rep *Report, m metricsText, l *entries, sums *usage.Report, 
 	if n := int(m.sum("llm_errors_total", `endpoint="listener"`)); n != rep.AtDoor {
 		fail("llm_errors_total has %d calls at the listener of %d", n, rep.AtDoor)
 	}
+	for _, x := range []struct {
+		series string
+		labels []string
+		want   int
+	}{
+		{"corral_guard_calls_total", []string{`class="pii"`, `action="redact"`}, rep.Hidden},
+		{"corral_guard_calls_total", []string{`class="secret"`, `action="block"`}, rep.Blocked},
+		{"corral_guard_findings_total", []string{`kind="email"`, `action="redact"`}, 2 * rep.Hidden},
+		{"corral_guard_findings_total", []string{`class="secret"`}, rep.Blocked},
+		{"llm_errors_total", []string{`code="guard_blocked"`}, rep.Blocked},
+	} {
+		if n := int(m.sum(x.series, x.labels...)); n != x.want {
+			fail("%s%v is %d, and the ledger has %d", x.series, x.labels, n, x.want)
+		}
+	}
 	if n := m.sum("corral_calls_in_flight"); n != 0 {
 		fail("%v calls are under way after the last one", n)
 	}
@@ -181,6 +198,28 @@ func (r *run) judgeCall(wrong problems, rep *Report, n int, e *entry, events int
 	}
 	if !agree || x.end == whole && e.flags&(record.CallerLeft) != 0 {
 		wrong.add("the ledger says what the caller saw", "%s: %d %v", shown, e.status, e.flags)
+	}
+	seen, said := e.flags&(record.FoundPII|record.FoundSecret|record.Redacted|record.Blocked), record.Flags(0)
+	switch early := e.status == http.StatusTooManyRequests && e.flags&record.Refused != 0; kinds[x.kind].name { // early: there was no room, before the guard
+	case anAddress:
+		if e.status == http.StatusOK || seen&record.Redacted != 0 {
+			said = record.FoundPII | record.Redacted
+		} else if !early {
+			said = record.FoundPII // and no target was asked
+		}
+	case aCredential:
+		if !early {
+			said = record.FoundSecret | record.Blocked
+		}
+	}
+	if seen&record.Redacted != 0 {
+		rep.Hidden++
+	}
+	if seen&record.Blocked != 0 {
+		rep.Blocked++
+	}
+	if seen != said || seen&record.Blocked != 0 && e.status != http.StatusBadRequest {
+		wrong.add("the guard sees what was said, and nothing else", "%s: %v, not %v", shown, seen, said)
 	}
 	if s, ok := c.calls[id]; ok {
 		if x.status != 0 && s.status != 0 && s.status != int(x.status) {

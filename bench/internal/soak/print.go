@@ -24,6 +24,7 @@ func (r *Report) Print(to io.Writer) {
 	w.Flush()
 	fmt.Fprintf(to, "\nThe callers of %d answers read their tokens; by these all calls cost %d nano-USD. From the cache came %d answers, and parts of %d; of %d a part was asked for in vain first.\n", r.Told, r.CostNano, r.Free, r.Partly, r.InVain)
 	fmt.Fprintf(to, "Traces: %d spans came; those of %d calls were dropped, and counted.\n", r.Spans, r.Dropped)
+	fmt.Fprintf(to, "The guard hid something of %d calls and refused %d.\n", r.Hidden, r.Blocked)
 	fmt.Fprintf(to, "Meanwhile: %v\n\n", r.Trouble)
 	if len(r.Flat) == 0 {
 		fmt.Fprintf(to, "too short to judge memory, files and goroutines: %d calls and %d samples, and %d and %d are needed\n", r.Calls, len(r.Samples), minCalls, minSamples)

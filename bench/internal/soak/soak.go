@@ -182,6 +182,7 @@ timeouts: { first_token: 1s, idle: 1s, whole: 2s, load: 1s }
 cache: { exact: { ttl: 30s, max_bytes: 4MiB }, embeddings: { ttl: 30s }, max_file: 16MiB }
 limits: { body: 64KiB, requests_per_minute: 0 }
 audit: { durability: %[6]s }
+guard: { pii: redact, secrets: block }
 budgets:
   - { per: day, usd: 1000000, then: warn }
   - { per: month, usd: 0.0001, then: refuse, scope: key, only: poor }

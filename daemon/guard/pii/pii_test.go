@@ -88,6 +88,16 @@ func TestLeavesAlone(t *testing.T) {
 	}
 }
 
+// What stands in JSON or in a program's text is escaped there, and the letter of an escape is no part of an address.
+func TestAnAddressBehindAnEscape(t *testing.T) {
+	for _, text := range []string{`Hello,\nanna@example.com`, `\u003canna@example.com\u003e`, `\t\tanna@example.com`} {
+		got := Find(text)
+		if len(got) != 1 || text[got[0].From:got[0].To] != "anna@example.com" {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+}
+
 func TestFindsSeveralInOrder(t *testing.T) {
 	text := "Anna <anna@example.com>, +44 20 7946 0958, IBAN DE89 3704 0044 0532 0130 00; server 203.0.113.7:8080, ssn 123-45-6789 and card 4111 1111 1111 1111."
 	var kinds []string

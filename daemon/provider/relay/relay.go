@@ -415,9 +415,6 @@ func (s *stream) More() bool {
 
 func (s *stream) Last() bool { return s.ev.Seen.Terminal }
 
-// Failed reports whether the server itself ended the answer by a word of failure, which the caller gets.
-func (s *stream) Failed() bool { return s.ev.Seen.Failed }
-
 func (s *stream) Usage() llm.Usage {
 	u := s.ev.Seen.Usage
 	u.Failed = s.ev.Seen.Failed

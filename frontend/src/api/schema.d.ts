@@ -431,6 +431,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/control/v1/guard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the guard looks for, does, and has found */
+        get: operations["guard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/control/v1/guard/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What the guard would find in a text; nothing is kept of it */
+        post: operations["try-guard"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/control/v1/health": {
         parameters: {
             query?: never;
@@ -1942,7 +1976,7 @@ export interface components {
             /** Format: double */
             from_ms: number;
             /** @enum {string} */
-            name: "admit" | "read" | "route" | "cache" | "allow" | "write";
+            name: "admit" | "read" | "guard" | "route" | "cache" | "allow" | "write";
             /** Format: double */
             to_ms: number;
         };
@@ -3020,12 +3054,66 @@ export interface components {
             celsius: number;
             sensor: string;
         };
+        TextFound: {
+            /**
+             * @description what became of it
+             * @enum {string}
+             */
+            action: "flag" | "redact" | "block";
+            /** @enum {string} */
+            class: "secret" | "pii" | "injection";
+            /**
+             * Format: int64
+             * @description how often since the start of Corral
+             */
+            count: number;
+            /** @description such as email or openai_key */
+            kind: string;
+        };
+        TextPlace: {
+            /** @enum {string} */
+            class: "secret" | "pii";
+            /**
+             * Format: int64
+             * @description in bytes of UTF-8
+             */
+            from: number;
+            kind: string;
+            /** Format: int64 */
+            to: number;
+        };
+        TextTried: {
+            /** @description it looks like an attempt to take the model over */
+            injection: boolean;
+            /** @description the text with placeholders */
+            masked: string;
+            places: components["schemas"]["TextPlace"][] | null;
+            /**
+             * Format: double
+             * @description how much it looks so, from 0 to 1
+             */
+            score: number;
+            /** @description of which kind */
+            why?: string;
+        };
+        Texts: {
+            found: components["schemas"]["TextFound"][] | null;
+            /** @description off, flag or block */
+            injection: string;
+            /** @description the same */
+            pii: string;
+            /** @description off, flag, redact-for-cloud, redact or block */
+            secrets: string;
+        };
         Throttle: {
             /** @description it is slowed down because it is hot */
             heat: boolean;
             text?: string;
             /** @description the power supply gives too little */
             voltage: boolean;
+        };
+        TryTextInputBody: {
+            text: string;
         };
         UsageReport: {
             before: components["schemas"]["UsageSum"];
@@ -4203,6 +4291,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Explained"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    guard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Texts"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ErrorModel"];
+                };
+            };
+        };
+    };
+    "try-guard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TryTextInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TextTried"];
                 };
             };
             /** @description Error */

@@ -7,6 +7,7 @@ import classes from './Timeline.module.css'
 const names = {
   admit: 'Let in',
   read: 'Request read',
+  guard: 'Text looked at',
   route: 'Targets found',
   cache: 'Cache looked at',
   allow: 'Budget and machine asked',

@@ -59,7 +59,7 @@ function Way({ id }: { id: string }) {
   )
 }
 
-const actions: Record<string, string> = { flag: 'noted', redact: 'taken out', block: 'refused' }
+const actions: Record<string, string> = { flag: 'noted', redact: 'hidden', block: 'refused' }
 
 /** What the guard saw, in words. */
 export function findingWords(f: { kind?: string; action?: string; count?: number }): string {

@@ -31,8 +31,11 @@ const flags = [
   { value: 'broken', label: 'broke off' },
   { value: 'caller-left', label: 'caller left' },
   { value: 'left-device', label: 'left this device' },
-  { value: 'redacted', label: 'redacted' },
-  { value: 'blocked', label: 'blocked by a guard' },
+  { value: 'secret', label: 'a key or password was in it' },
+  { value: 'pii', label: 'personal data was in it' },
+  { value: 'injection', label: 'it looked like an attack' },
+  { value: 'redacted', label: 'something was hidden' },
+  { value: 'blocked', label: 'refused by the guard' },
   { value: 'over-budget', label: 'over a budget' },
   { value: 'cost-unknown', label: 'cost not known' },
 ]

@@ -8,6 +8,14 @@ export type Field = {
   kind: 'text' | 'number' | readonly { value: string; label: string }[]
 }
 
+const masks = [
+  { value: 'off', label: 'let it pass' },
+  { value: 'flag', label: 'let it pass, and write down that it was there' },
+  { value: 'redact-for-cloud', label: 'hide it from models that are not on this device' },
+  { value: 'redact', label: 'hide it from all models' },
+  { value: 'block', label: 'refuse the call' },
+]
+
 export const groups: { title: string; fields: Field[] }[] = [
   {
     title: 'Cache',
@@ -45,6 +53,24 @@ export const groups: { title: string; fields: Field[] }[] = [
         ],
       },
       { path: 'audit.retention', label: 'Keep texts for', about: 'Such as 90d; 0s: for ever.', kind: 'text' },
+    ],
+  },
+  {
+    title: 'What calls must not say',
+    fields: [
+      {
+        path: 'guard.pii',
+        label: 'Personal data in a call',
+        about: 'Mail addresses, phone, card and account numbers. What is hidden comes back in the answer.',
+        kind: masks,
+      },
+      { path: 'guard.secrets', label: 'Keys and passwords in a call', about: 'They are told by their form.', kind: masks },
+      {
+        path: 'guard.injection',
+        label: 'Attempts to take the model over',
+        about: 'In what users say and tools bring: “ignore all previous instructions” and its like. No such look finds all.',
+        kind: masks.filter((m) => !m.value.startsWith('redact')),
+      },
     ],
   },
   {

@@ -1,0 +1,674 @@
+package guard
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/tidwall/gjson"
+
+	"corral/daemon/dialect"
+	"corral/daemon/llm"
+)
+
+var (
+	chat      = &llm.Endpoint{Name: "chat", Method: "POST", Dialect: llm.Ollama, Task: llm.Generate, Form: llm.NDJSON, Streams: true}
+	openai    = &llm.Endpoint{Name: "chat_completions", Method: "POST", Dialect: llm.OpenAI, Task: llm.Generate, Form: llm.SSE}
+	responses = &llm.Endpoint{Name: "responses", Method: "POST", Dialect: llm.OpenAI, Task: llm.Generate, Form: llm.SSE}
+	messages  = &llm.Endpoint{Name: "messages", Method: "POST", Dialect: llm.Anthropic, Task: llm.Generate, Form: llm.SSE}
+	vectors   = &llm.Endpoint{Name: "embeddings", Method: "POST", Dialect: llm.OpenAI, Task: llm.Embed}
+	counting  = &llm.Endpoint{Name: "count_tokens", Method: "POST", Dialect: llm.Anthropic}
+	unknown   = &llm.Endpoint{Name: "other", Dialect: llm.OpenAI, Task: llm.Read}
+	pulling   = &llm.Endpoint{Name: "pull", Method: "POST", Dialect: llm.Ollama, Task: llm.Manage, Form: llm.NDJSON}
+)
+
+var everything = Rules{Secrets: Rule{true, llm.MaskAway}, PII: Rule{true, llm.MaskAway}, Injection: Rule{true, llm.Flag}}
+
+func guardBy(t *testing.T, r Rules) *Guard {
+	t.Helper()
+	g, err := New(nobodys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Set(r)
+	return g
+}
+
+func asked(t *testing.T, ep *llm.Endpoint, body string) *llm.Request {
+	t.Helper()
+	r, ok := valid(body)
+	if !ok {
+		t.Fatalf("%s is no body of a call", body)
+	}
+	r.Endpoint = ep
+	return r
+}
+
+// valid is a chat with body; ok says whether it can be one.
+func valid(body string) (r *llm.Request, ok bool) {
+	p, err := dialect.Peek([]byte(body))
+	return &llm.Request{ID: "req_1", Endpoint: chat, Method: "POST", Header: http.Header{}, Body: []byte(body), Length: int64(len(body)), Fields: p.Fields, Model: p.Model, Stream: p.Stream}, err == nil
+}
+
+// body is an answer in pieces.
+type body struct {
+	pieces []string
+	err    error // in place of io.EOF
+	at     int
+	closed bool
+}
+
+func (b *body) Next() ([]byte, error) {
+	if b.at == len(b.pieces) {
+		if b.err != nil {
+			return nil, b.err
+		}
+		return nil, io.EOF
+	}
+	b.at++
+	return []byte(b.pieces[b.at-1]), nil
+}
+func (b *body) More() bool       { return b.at < len(b.pieces) }
+func (b *body) Last() bool       { return b.at == len(b.pieces) && b.err == nil }
+func (b *body) Usage() llm.Usage { return llm.NoUsage }
+func (b *body) Close()           { b.closed = true }
+
+// cloud is a target elsewhere that remembers what it was asked.
+type cloud struct {
+	got    *llm.Request
+	stream bool
+	body   *body
+}
+
+func (c *cloud) Serve(_ context.Context, r *llm.Request) (*llm.Reply, error) {
+	c.got = r
+	return &llm.Reply{Status: 200, Header: http.Header{}, Length: -1, Stream: c.stream, Body: c.body}, nil
+}
+
+// serve takes r through the guard to c, as the nest does.
+func serve(t *testing.T, g *Guard, r *llm.Request, away string, c *cloud) (*llm.Reply, error) {
+	t.Helper()
+	return g.Stage(llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		r.Target = llm.Target{Provider: "there", Away: away}
+		if r.Mask != nil && r.Mask.Hides(r.Target) {
+			return r.Mask.Serve(ctx, r, c)
+		}
+		return c.Serve(ctx, r)
+	})).Serve(t.Context(), r)
+}
+
+// putBack is the reply to a call of ep with values for placeholders.
+func putBack(reply *llm.Reply, ep *llm.Endpoint, of []secret) (*llm.Reply, error) {
+	return restored(reply, &llm.Request{Endpoint: ep, Method: "POST"}, of)
+}
+
+func read(t *testing.T, reply *llm.Reply) string {
+	t.Helper()
+	var b strings.Builder
+	for {
+		p, err := reply.Body.Next()
+		b.Write(p)
+		if err == io.EOF {
+			return b.String()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWhatLeavesTheDeviceIsHiddenAndPutBack(t *testing.T) {
+	const before = `{"model":"m", "messages":[{"role":"user","content":"Write to ann@example.org and bob@example.org.\nAnn is ann@example.org."}],"user":"ann@example.org","stream":false}`
+	g := guardBy(t, everything)
+	r := asked(t, chat, before)
+	c := &cloud{body: &body{pieces: []string{`{"message":{"role":"assistant","content":"Dear [EMAIL_2], [EMAIL_1] says \"hi\". [EMAIL_3] [`, `EMAIL_1]"},"done":true}`}}}
+	reply, err := serve(t, g, r, "api.example.com", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"model":"m", "messages":[{"role":"user","content":"Write to [EMAIL_1] and [EMAIL_2].\nAnn is [EMAIL_1]."}],"user":"[EMAIL_1]","stream":false}`
+	if string(c.got.Body) != want || c.got.Length != int64(len(want)) {
+		t.Errorf("it was sent %s", c.got.Body)
+	}
+	if m := c.got.Fields.Model; len(m) != 1 || want[m[0].From:m[0].To] != `"m"` {
+		t.Errorf("the model's name is at %v", m)
+	}
+	if string(r.Body) != before || r.Masked != llm.Acts(0).With(llm.MaskAway) {
+		t.Errorf("the call itself was changed, or does not say what was done: %s, %v", r.Body, r.Masked)
+	}
+	got := read(t, reply)
+	if want := `{"message":{"role":"assistant","content":"Dear bob@example.org, ann@example.org says \"hi\". [EMAIL_3] ann@example.org"},"done":true}`; got != want || reply.Length != int64(len(want)) {
+		t.Errorf("the answer (%d bytes) is %s", reply.Length, got)
+	}
+	if reply.Close(); !c.body.closed {
+		t.Error("the target's answer is not closed")
+	}
+	want = "email=4"
+	if got := Summary(r.Found); got != want {
+		t.Errorf("found %s, want %s", got, want)
+	}
+}
+
+func TestWhatStaysOnTheDeviceStaysWhole(t *testing.T) {
+	const text = `{"model":"m","prompt":"ann@example.org"}`
+	for _, c := range []struct {
+		rule   llm.Act
+		away   string
+		hidden bool
+	}{{llm.MaskAway, "", false}, {llm.MaskAway, "x.example", true}, {llm.MaskAlways, "", true}, {llm.MaskAlways, "x.example", true}, {llm.Flag, "x.example", false}} {
+		r := asked(t, chat, text)
+		there := &cloud{body: &body{pieces: []string{"{}"}}}
+		if _, err := serve(t, guardBy(t, Rules{PII: Rule{true, c.rule}}), r, c.away, there); err != nil {
+			t.Fatal(err)
+		}
+		if hidden := string(there.got.Body) != text; hidden != c.hidden || (r.Masked != 0) != c.hidden {
+			t.Errorf("%s, target at %q: hidden %v (noted %v), want %v", Word(c.rule), c.away, hidden, r.Masked, c.hidden)
+		}
+	}
+}
+
+// Each class has a rule of its own: what is only to be written down is not hidden together with what is.
+func TestOnlyWhatIsToBeHiddenIs(t *testing.T) {
+	r := asked(t, chat, `{"prompt":"ann@example.org has `+key+`"}`)
+	c := &cloud{body: &body{pieces: []string{"{}"}}}
+	if _, err := serve(t, guardBy(t, Rules{Secrets: Rule{true, llm.Flag}, PII: Rule{true, llm.MaskAway}}), r, "x.example", c); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := string(c.got.Body), `{"prompt":"[EMAIL_1] has `+key+`"}`; got != want {
+		t.Errorf("sent %s", got)
+	}
+}
+
+// A caller who writes what looks like a placeholder must not get somebody's address for it.
+func TestAPlaceholderInTheTextIsNotTaken(t *testing.T) {
+	r := asked(t, chat, `{"prompt":"ann@example.org, not [EMAIL_1]"}`)
+	c := &cloud{body: &body{pieces: []string{`{"response":"[EMAIL_1] [EMAIL_2]","done":true}`}}}
+	reply, err := serve(t, guardBy(t, everything), r, "x.example", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(c.got.Body); got != `{"prompt":"[EMAIL_2], not [EMAIL_1]"}` {
+		t.Errorf("sent %s", got)
+	}
+	if got := read(t, reply); got != `{"response":"[EMAIL_1] ann@example.org","done":true}` {
+		t.Errorf("answered %s", got)
+	}
+}
+
+// What is restored is JSON again, also where it lies in JSON that is a string.
+func TestWhatIsPutBackIsEscaped(t *testing.T) {
+	r := newRestorer([]secret{{"[X_1]", "a\"b\\c\nd"}})
+	reply, err := r.whole(&llm.Reply{Body: &body{pieces: []string{`{"content":"say [X_1]","tool_calls":[{"function":{"arguments":"{\"to\":\"[X_1]\"}"}}]}`}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := read(t, reply)
+	if !gjson.Valid(got) || gjson.Get(got, "content").Str != "say a\"b\\c\nd" {
+		t.Errorf("%s", got)
+	}
+	if args := gjson.Get(got, "tool_calls.0.function.arguments").Str; gjson.Get(args, "to").Str != "a\"b\\c\nd" {
+		t.Errorf("arguments: %s", args)
+	}
+}
+
+// What somebody sends in words of his own is hidden wherever it stands, and stays JSON.
+func TestWhatIsSent(t *testing.T) {
+	all := Rules{Secrets: Rule{true, llm.MaskAway}, PII: Rule{true, llm.MaskAway}}
+	for _, c := range []struct {
+		name  string
+		rules Rules
+		body  string
+		sent  string
+	}{
+		{"arguments", all, `{"messages":[{"tool_calls":[{"function":{"arguments":{"id":"ann@example.org","ann@example.org":{"status":"bob@example.org"}}}}]}]}`,
+			`{"messages":[{"tool_calls":[{"function":{"arguments":{"id":"[EMAIL_1]","[EMAIL_1]":{"status":"[EMAIL_2]"}}}}]}]}`},
+		{"arguments as text", all, `{"messages":[{"tool_calls":[{"function":{"arguments":"{\"text\":\"Hello,\\nann@example.org \\u003cbob@example.org\\u003e\"}"}}]},{"content":"ann@example.org"}]}`,
+			`{"messages":[{"tool_calls":[{"function":{"arguments":"{\"text\":\"Hello,\\n[EMAIL_1] <[EMAIL_2]>\"}"}}]},{"content":"[EMAIL_1]"}]}`},
+		{"JSON in JSON in JSON", all, `{"input":"[\"{\\\"a\\\":\\\"ann@example.org\\\"}\"]"}`, `{"input":"[\"{\\\"a\\\":\\\"[EMAIL_1]\\\"}\"]"}`},
+		{"a flagged credential does not shield a datum", Rules{Secrets: Rule{true, llm.Flag}, PII: Rule{true, llm.MaskAway}}, `{"prompt":"password: DE89370400440532013000"}`, `{"prompt":"password: [IBAN_1]"}`},
+		{"a hidden one takes it in", all, `{"prompt":"password: DE89370400440532013000"}`, `{"prompt":"password: [PASSWORD_1]"}`},
+		{"what comes again with each turn is named last", all, `{"messages":[{"content":"ann@example.org"},{"content":"new@example.org"}],"system":"boss@example.org"}`,
+			`{"messages":[{"content":"[EMAIL_2]"},{"content":"[EMAIL_3]"}],"system":"[EMAIL_1]"}`},
+		{"a thought with its signature", all, `{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"ann@example.org, such as foo@example.com","signature":"abc"}]},{"role":"user","content":"ann@example.org"}]}`,
+			`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"[EMAIL_1], such as foo@example.com","signature":"abc"}]},{"role":"user","content":"[EMAIL_1]"}]}`},
+		{"placeholders of somebody's own, escaped too", all, `{"prompt":"\u005bEMAIL_7] ann@example.org"}`, `{"prompt":"[EMAIL_7] [EMAIL_8]"}`},
+	} {
+		there := &cloud{body: &body{pieces: []string{"{}"}}}
+		r := asked(t, chat, c.body)
+		if _, err := serve(t, guardBy(t, c.rules), r, "x.example", there); err != nil || string(there.got.Body) != c.sent {
+			t.Errorf("%s: sent\n%s, want\n%s (%v)", c.name, there.got.Body, c.sent, err)
+		}
+	}
+
+	// Whom the target remembers has the same placeholder in the next call, which does not say the rest again.
+	g := guardBy(t, all)
+	var names []string
+	for _, said := range []string{"bob@example.org asks ann@example.org", "ann@example.org answers"} {
+		there := &cloud{body: &body{pieces: []string{"{}"}}}
+		if _, err := serve(t, g, asked(t, responses, `{"previous_response_id":"resp_1","input":"`+said+`"}`), "x.example", there); err != nil {
+			t.Fatal(err)
+		}
+		for word := range strings.FieldsSeq(gjson.GetBytes(there.got.Body, "input").Str) {
+			if strings.HasPrefix(word, "[EMAIL_") {
+				names = append(names, word)
+			}
+		}
+	}
+	if len(names) != 3 || names[1] != names[2] || names[0] == names[1] {
+		t.Errorf("the names are %v", names)
+	}
+
+	// A text has the same vector wherever it stands.
+	there := &cloud{body: &body{}}
+	if _, err := serve(t, g, asked(t, vectors, `{"input":["of ann@example.org","of bob@example.org and ann@example.org"]}`), "x.example", there); err != nil || string(there.got.Body) != `{"input":["of [EMAIL_1]","of [EMAIL_1] and [EMAIL_2]"]}` {
+		t.Errorf("vectors: sent %s, %v", there.got.Body, err)
+	}
+
+	// Tokens are counted of what would be sent.
+	there = &cloud{body: &body{pieces: []string{`{"input_tokens":3}`}}}
+	reply, err := serve(t, g, asked(t, counting, `{"messages":[{"role":"user","content":"ann@example.org"}]}`), "x.example", there)
+	if err != nil || string(there.got.Body) != `{"messages":[{"role":"user","content":"[EMAIL_1]"}]}` || read(t, reply) != `{"input_tokens":3}` {
+		t.Errorf("tokens: sent %s, %v", there.got.Body, err)
+	}
+}
+
+// What a call is sent again with is what it was sent with first; to a target here it is all of it.
+func TestACallIsHiddenAnewForEachTarget(t *testing.T) {
+	g := guardBy(t, Rules{Secrets: Rule{true, llm.MaskAlways}, PII: Rule{true, llm.MaskAway}})
+	r := asked(t, chat, `{"prompt":"ann@example.org has `+key+`"}`)
+	var sent []string
+	_, err := g.Stage(llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		for _, away := range []string{"", "x.example", "x.example", ""} {
+			there := &cloud{body: &body{pieces: []string{"{}"}}}
+			r.Target = llm.Target{Away: away}
+			if !r.Mask.Hides(r.Target) {
+				t.Errorf("nothing is hidden from %q", away)
+			}
+			if _, err := r.Mask.Serve(ctx, r, there); err != nil {
+				t.Error(err)
+			}
+			sent = append(sent, gjson.GetBytes(there.got.Body, "prompt").Str)
+			if away == "" && len(sent) == 1 && (r.Masked.Has(llm.MaskAway) || !r.Masked.Has(llm.MaskAlways)) {
+				t.Errorf("%v was hidden from a target here", r.Masked)
+			}
+		}
+		return &llm.Reply{Body: &body{}}, nil
+	})).Serve(t.Context(), r)
+	if want := []string{"ann@example.org has [OPENAI_KEY_1]", "[EMAIL_1] has [OPENAI_KEY_1]", "[EMAIL_1] has [OPENAI_KEY_1]", "ann@example.org has [OPENAI_KEY_1]"}; err != nil || !slices.Equal(sent, want) {
+		t.Errorf("sent %q, %v", sent, err)
+	}
+	if !r.Masked.Has(llm.MaskAway) {
+		t.Error("the call does not say that something was hidden from what is elsewhere")
+	}
+}
+
+// A target that cannot be reached has seen nothing, so nothing was hidden from it.
+func TestNothingIsHiddenFromWhoIsNotReached(t *testing.T) {
+	r := asked(t, chat, `{"prompt":"ann@example.org"}`)
+	_, err := guardBy(t, everything).Stage(llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+		r.Target.Away = "x.example"
+		return r.Mask.Serve(ctx, r, llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) {
+			return nil, &llm.Error{Kind: llm.Unreachable}
+		}))
+	})).Serve(t.Context(), r)
+	if err == nil || r.Masked != 0 {
+		t.Errorf("%v, %v", r.Masked, err)
+	}
+}
+
+// Bodies that are made to be large for us stay small: objects without any text are forgotten.
+func TestEmptyFramesAreForgotten(t *testing.T) {
+	var x tree
+	x.read([]byte(`{"a":[`+strings.Repeat(`[],{"b":1},{"role":"user"},`, 10_000)+`"ann@example.org"]}`), shortest, false)
+	if len(x.frames) != 2 || len(x.strings) != 1 {
+		t.Errorf("%d frames, %d strings", len(x.frames), len(x.strings))
+	}
+	n := guardBy(t, everything).names()
+	n.taken([]byte(strings.Repeat("[EMAIL_3] [EMAIL_12] [NOBODYS_9] [EMAIL_1234567890] [EMAIL_x] [", 1000)))
+	if p := n.name("email", "a", false); p != "[EMAIL_13]" || len(n.last) != 1 {
+		t.Errorf("%s; %v", p, n.last)
+	}
+}
+
+func TestVectorsAndOtherCalls(t *testing.T) {
+	g := guardBy(t, everything)
+	c := &cloud{body: &body{pieces: []string{`{"data":[[0.1]]}`}}}
+	if _, err := serve(t, g, asked(t, vectors, `{"input":["ann@example.org"]}`), "x.example", c); err != nil || string(c.got.Body) != `{"input":["[EMAIL_1]"]}` {
+		t.Errorf("vectors: sent %s, %v", c.got.Body, err)
+	}
+	c = &cloud{stream: true, body: &body{pieces: []string{"so [EMA", "IL_1]", " [", "x] [EMAIL_1"}}}
+	reply, err := serve(t, g, asked(t, unknown, `{"q":"ann@example.org"}`), "x.example", c)
+	if err != nil || string(c.got.Body) != `{"q":"[EMAIL_1]"}` {
+		t.Fatalf("a route that is not known: sent %s, %v", c.got.Body, err)
+	}
+	if got := read(t, reply); got != "so ann@example.org [x] [EMAIL_1" || reply.Length != -1 {
+		t.Errorf("a route that is not known: answered %q of length %d", got, reply.Length)
+	}
+	for _, x := range []struct{ body, sent string }{
+		{"--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nann@example.org\r\n--x--", "--x\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\n[EMAIL_1]\r\n--x--"},
+		{"{\"a\":\"ann@example.org\"}\n{\"a\":\"bob@example.org\"}\n", "{\"a\":\"[EMAIL_1]\"}\n{\"a\":\"[EMAIL_2]\"}\n"},
+		{`["ann\u0040example.org"]`, `["[EMAIL_1]"]`},
+		{`"ann@example.org"`, `"[EMAIL_1]"`},
+		{"RIFF\xff\xfe ann@example.org", "RIFF\xff\xfe ann@example.org"},
+	} {
+		c = &cloud{body: &body{}}
+		r := &llm.Request{Endpoint: unknown, Method: "DELETE", Header: http.Header{}, Body: []byte(x.body)}
+		if _, err := serve(t, g, r, "x.example", c); err != nil || string(c.got.Body) != x.sent {
+			t.Errorf("a route that is not known: %q was sent as %q, %v", x.body, c.got.Body, err)
+		}
+	}
+	c = &cloud{body: &body{}}
+	r := asked(t, pulling, `{"model":"ann@example.org"}`)
+	if _, err := serve(t, g, r, "x.example", c); err != nil || r.Found != nil || r.Policy != "" {
+		t.Errorf("a pull was looked at: %v, %v", r.Found, err)
+	}
+}
+
+// ollamaText puts together the texts of a stream, by channel.
+func ollamaText(stream string) string {
+	var content, thinking strings.Builder
+	for line := range strings.Lines(stream) {
+		content.WriteString(gjson.Get(line, "message.content").Str)
+		thinking.WriteString(gjson.Get(line, "message.thinking").Str)
+	}
+	return content.String() + "|" + thinking.String()
+}
+
+func sseData(stream string) (out []string) {
+	for line := range strings.Lines(stream) {
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			out = append(out, strings.TrimSpace(data))
+		}
+	}
+	return out
+}
+
+func openaiText(stream string) string {
+	var texts [2]strings.Builder
+	var args strings.Builder
+	for _, d := range sseData(stream) {
+		gjson.Get(d, "choices").ForEach(func(_, c gjson.Result) bool {
+			texts[c.Get("index").Int()].WriteString(c.Get("delta.content").Str)
+			args.WriteString(c.Get("delta.tool_calls.0.function.arguments").Str)
+			return true
+		})
+	}
+	return texts[0].String() + "|" + texts[1].String() + "|" + gjson.Get(args.String(), "to").Str
+}
+
+func anthropicText(stream string) string {
+	var text, args strings.Builder
+	for _, d := range sseData(stream) {
+		text.WriteString(gjson.Get(d, "delta.text").Str)
+		args.WriteString(gjson.Get(d, "delta.partial_json").Str)
+	}
+	return text.String() + "|" + gjson.Get(args.String(), "to").Str
+}
+
+func responsesText(stream string) string {
+	var text strings.Builder
+	done := ""
+	for _, d := range sseData(stream) {
+		switch gjson.Get(d, "type").Str {
+		case "response.output_text.delta":
+			text.WriteString(gjson.Get(d, "delta").Str)
+		case "response.output_text.done":
+			done = gjson.Get(d, "text").Str
+		case "response.completed":
+			done += "|" + gjson.Get(d, "response.output.0.content.0.text").Str
+		}
+	}
+	return text.String() + "|" + done
+}
+
+// parts cuts s at chance, as a model's tokens do.
+func parts(s string, random *rand.Rand) (out []string) {
+	for s != "" {
+		n := 1 + random.IntN(min(len(s), 5))
+		out, s = append(out, s[:n]), s[n:]
+	}
+	return out
+}
+
+func js(s string) string { b, _ := json.Marshal(s); return string(b) }
+
+// A placeholder may be cut anywhere, between the events of a stream and between two choices of an answer.
+func TestStreamsArePutBackHoweverTheyAreCut(t *testing.T) {
+	const said = `To [EMAIL_1], [EMAIL_2] and [nobody] [EMAIL_1`
+	const meant = "To ann@example.org, b\"o\\b and [nobody] [EMAIL_1"
+	hidden := []secret{{"[EMAIL_1]", "ann@example.org"}, {"[EMAIL_2]", "b\"o\\b"}}
+	args := `{"to":"[EMAIL_2]"}`
+	sse := func(name, data string) string {
+		if name != "" {
+			return "event: " + name + "\ndata: " + data + "\n\n"
+		}
+		return "data: " + data + "\n\n"
+	}
+	for seed := range uint64(300) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		streams := []struct {
+			ep     *llm.Endpoint
+			events []string
+			text   func(string) string
+			want   string
+		}{{ep: chat, text: ollamaText, want: meant + "|" + meant},
+			{ep: openai, text: openaiText, want: meant + "|" + meant + "|b\"o\\b"},
+			{ep: messages, text: anthropicText, want: meant + "|b\"o\\b"},
+			{ep: responses, text: responsesText, want: meant + "|" + meant + "|" + meant}}
+
+		o := &streams[0]
+		for _, key := range []string{"thinking", "content"} {
+			for _, p := range parts(said, random) {
+				o.events = append(o.events, fmt.Sprintf(`{"model":"m","message":{"role":"assistant",%q:%s},"done":false}`, key, js(p))+"\n")
+			}
+		}
+		o.events = append(o.events, `{"model":"m","message":{"role":"assistant","content":""},"done":true,"done_reason":"stop"}`+"\n")
+
+		o = &streams[1]
+		left := [2][]string{parts(said, random), parts(said, random)}
+		for len(left[0])+len(left[1]) > 0 {
+			i := random.IntN(2)
+			if len(left[i]) == 0 {
+				continue
+			}
+			o.events = append(o.events, sse("", fmt.Sprintf(`{"choices":[{"delta":{"content":%s},"index":%d,"finish_reason":null}]}`, js(left[i][0]), i)))
+			left[i] = left[i][1:]
+		}
+		for _, p := range parts(args, random) {
+			o.events = append(o.events, sse("", fmt.Sprintf(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":%s}}]},"finish_reason":null}]}`, js(p))))
+		}
+		o.events = append(o.events, sse("", `{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}`), sse("", `{"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}`),
+			sse("", `{"choices":[],"usage":{"prompt_tokens":1}}`), sse("", "[DONE]"))
+
+		o = &streams[2]
+		o.events = append(o.events, sse("message_start", `{"type":"message_start","message":{"content":[]}}`), sse("content_block_start", `{"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}`))
+		for _, p := range parts(said, random) {
+			o.events = append(o.events, sse("content_block_delta", fmt.Sprintf(`{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":%s}}`, js(p))))
+			if random.IntN(4) == 0 {
+				o.events = append(o.events, sse("ping", `{"type": "ping"}`))
+			}
+		}
+		o.events = append(o.events, sse("content_block_stop", `{"type":"content_block_stop","index":0}`))
+		for _, p := range parts(args, random) {
+			o.events = append(o.events, sse("content_block_delta", fmt.Sprintf(`{"type":"content_block_delta","index":1,"delta":{"type":"input_json_delta","partial_json":%s}}`, js(p))))
+		}
+		o.events = append(o.events, sse("content_block_stop", `{"type":"content_block_stop","index":1}`), sse("message_stop", `{"type":"message_stop"}`))
+
+		o = &streams[3]
+		for _, p := range parts(said, random) {
+			o.events = append(o.events, sse("response.output_text.delta", fmt.Sprintf(`{"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":%s}`, js(p))))
+		}
+		o.events = append(o.events, sse("response.output_text.done", fmt.Sprintf(`{"type":"response.output_text.done","output_index":0,"text":%s}`, js(said))),
+			sse("response.completed", fmt.Sprintf(`{"type":"response.completed","response":{"output":[{"content":[{"text":%s}]}]}}`, js(said))))
+
+		for _, s := range streams {
+			var pieces []string // of one or more events
+			for _, e := range s.events {
+				if len(pieces) > 0 && random.IntN(3) == 0 {
+					pieces[len(pieces)-1] += e
+				} else {
+					pieces = append(pieces, e)
+				}
+			}
+			reply, err := putBack(&llm.Reply{Status: 200, Stream: true, Length: -1, Body: &body{pieces: pieces}}, s.ep, hidden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all := ""
+			for {
+				p, err := reply.Body.Next()
+				all += string(p)
+				if err == io.EOF {
+					break
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := s.text(all); got != s.want {
+				t.Fatalf("seed %d, %s: %q, want %q\n%s", seed, s.ep.Name, got, s.want, all)
+			}
+			if s.ep.Form == llm.SSE && strings.Count(all, "\n\n") < len(s.events) {
+				t.Fatalf("seed %d, %s: events were lost", seed, s.ep.Name)
+			}
+		}
+	}
+}
+
+// What cannot come twice is not held back, and what is no text of the answer is none.
+func TestEventsThatSayMore(t *testing.T) {
+	of := []secret{{"[EMAIL_1]", "ann@example.org"}, {"[KEY_1]", "a\nb"}}
+	sse := func(data ...string) (out []string) {
+		for _, d := range data {
+			out = append(out, "data: "+d+"\n\n")
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name   string
+		ep     *llm.Endpoint
+		pieces []string
+		want   []string // empty: as they came
+	}{
+		{"Ollama's tool call beside a bracket", chat, []string{`{"message":{"content":"see [","tool_calls":[{"function":{"name":"pay","arguments":{"to":"x"}}}]},"done":false}` + "\n", `{"message":{"content":"a]"},"done":true}` + "\n"}, nil},
+		{"an argument that is called content", chat, []string{`{"message":{"content":"","tool_calls":[{"function":{"name":"f","arguments":{"content":"list = [","text":"["}}}]},"done":false}` + "\n", `{"message":{"content":"x"},"done":true}` + "\n"}, nil},
+		{"OpenAI's tool call beside a bracket", openai, sse(`{"choices":[{"index":0,"delta":{"content":"see [","tool_calls":[{"index":0,"id":"c","function":{"name":"pay","arguments":""}}]}}]}`, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]}}]}`, `[DONE]`), nil},
+		{"an empty word for the end in each event", openai, sse(`{"choices":[{"index":0,"delta":{"content":"[EMA"},"finish_reason":""}]}`, `{"choices":[{"index":0,"delta":{"content":"IL_1]"},"finish_reason":""}]}`, `[DONE]`),
+			sse(`{"choices":[{"index":0,"delta":{"content":""},"finish_reason":""}]}`, `{"choices":[{"index":0,"delta":{"content":"ann@example.org"},"finish_reason":""}]}`, `[DONE]`)},
+		{"events in between", openai, sse(`{"choices":[{"index":0,"delta":{"content":"[EMA"}}]}`, `{"choices":[],"prompt_filter_results":[]}`, `{"choices":[{"index":0,"delta":{}}]}`, `{"choices":[{"index":0,"delta":{"content":"IL_1]"}}]}`),
+			sse(`{"choices":[{"index":0,"delta":{"content":""}}]}`, `{"choices":[],"prompt_filter_results":[]}`, `{"choices":[{"index":0,"delta":{}}]}`, `{"choices":[{"index":0,"delta":{"content":"ann@example.org"}}]}`)},
+		{"a note between two parts", responses, sse(`{"type":"response.output_text.delta","output_index":0,"delta":"[EMA"}`, `{"type":"response.output_text.annotation.added","output_index":0,"annotation":{"text":"x"}}`, `{"type":"response.output_text.delta","output_index":0,"delta":"IL_1]"}`),
+			sse(`{"type":"response.output_text.delta","output_index":0,"delta":""}`, `{"type":"response.output_text.annotation.added","output_index":0,"annotation":{"text":"x"}}`, `{"type":"response.output_text.delta","output_index":0,"delta":"ann@example.org"}`)},
+		{"input of a tool of one's own", openai, sse(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"to [EMAIL"}}]}}]}`, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"_1]"}}]}}]}`),
+			sse(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"to "}}]}}]}`, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"ann@example.org"}}]}}]}`)},
+		{"arguments as an object", chat, []string{`{"message":{"tool_calls":[{"function":{"name":"f","arguments":{"arguments":"[KEY_1]","[EMAIL_1]":1}}}]},"done":true}` + "\n"}, []string{`{"message":{"tool_calls":[{"function":{"name":"f","arguments":{"arguments":"a\nb","ann@example.org":1}}}]},"done":true}` + "\n"}},
+	} {
+		reply, err := putBack(&llm.Reply{Stream: true, Body: &body{pieces: c.pieces}}, c.ep, of)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c.want == nil {
+			c.want = c.pieces
+		}
+		if got, want := read(t, reply), strings.Join(c.want, ""); got != want {
+			t.Errorf("%s: got\n%s, want\n%s", c.name, got, want)
+		}
+	}
+}
+
+// An event may be large, and what is held back of it is bounded.
+func TestWhatIsHeldIsBounded(t *testing.T) {
+	choices := make([]string, 0, 200)
+	for i := range 200 {
+		choices = append(choices, fmt.Sprintf(`{"index":%d,"delta":{"content":"%s ["}}`, i, strings.Repeat("x", 10_000)))
+	}
+	reply, err := putBack(&llm.Reply{Stream: true, Body: &body{pieces: []string{"data: {\"choices\":[" + strings.Join(choices, ",") + "]}\n\n"}}}, openai, []secret{{"[EMAIL_1]", "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, reply); len(got) > 5<<20 || strings.Count(got, "[") < 200 {
+		t.Errorf("%d bytes, %d brackets", len(got), strings.Count(got, "["))
+	}
+}
+
+// Where the text of an answer is JSON, what is put back into it is escaped for that.
+func TestAnAnswerInJSON(t *testing.T) {
+	for _, c := range []struct{ ask, answer, want string }{
+		{`{"format":"json"}`, `{"message":{"content":"{\"key\":\"[K_1]\"}"},"done":true}`, "a\"b\nc"},
+		{`{"response_format":{"type":"json_schema"}}`, `{"choices":[{"message":{"content":"{\"key\":\"[K_1]\"}"}}]}`, "a\"b\nc"},
+		{`{}`, `{"message":{"content":"[K_1]"},"done":true}`, ""},
+	} {
+		reply, err := restored(&llm.Reply{Body: &body{pieces: []string{c.answer}}}, &llm.Request{Endpoint: chat, Body: []byte(c.ask)}, []secret{{"[K_1]", "a\"b\nc"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := read(t, reply)
+		content := gjson.Get(all, "message.content").Str + gjson.Get(all, "choices.0.message.content").Str
+		if got := gjson.Get(content, "key").Str; !gjson.Valid(all) || got != c.want || c.want == "" && content != "a\"b\nc" {
+			t.Errorf("%s: %s", c.ask, all)
+		}
+	}
+}
+
+// The text before a failure reaches the caller, and then the failure.
+func TestAStreamThatBreaksOffGivesBackWhatItHeld(t *testing.T) {
+	broken := &llm.Error{Kind: llm.Broken, Message: "broke off"}
+	reply, err := putBack(&llm.Reply{Stream: true, Body: &body{pieces: []string{`{"message":{"content":"so [EMA"},"done":false}` + "\n"}, err: broken}}, chat, []secret{{"[EMAIL_1]", "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := ""
+	for range 2 {
+		p, err := reply.Body.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all += string(p)
+	}
+	if got := ollamaText(all); got != "so [EMA|" {
+		t.Errorf("got %q of %s", got, all)
+	}
+	for range 2 {
+		if _, err := reply.Body.Next(); err != error(broken) {
+			t.Errorf("the end is told as %v", err)
+		}
+	}
+}
+
+// FuzzEvents looks for texts that are lost or doubled where nothing stands to be replaced, and for panics.
+func FuzzEvents(f *testing.F) {
+	f.Add(true, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"[EMA\"}}]}\n\n", "data: [DONE]\n\n")
+	f.Add(false, `{"message":{"content":"[","tool_calls":[{"function":{"name":"f"}}]},"done":false}`+"\n", `{"message":{"content":"x"},"done":true}`+"\n")
+	f.Add(false, `{"message":{"content":"[EM"},"done":false}`+"\n", `{"message":{"content":"x"},"done":true}`+"\n")
+	f.Add(true, "event: a\r\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"text\":\"[\"}}\r\n\r\n", ": comment\n\n")
+	f.Fuzz(func(t *testing.T, sse bool, a, b string) {
+		ep := chat
+		if sse {
+			ep = openai
+		}
+		reply, err := putBack(&llm.Reply{Stream: true, Body: &body{pieces: []string{a, b}}}, ep, []secret{{"[EMAIL_1]", "x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := ""
+		for {
+			p, err := reply.Body.Next()
+			all += string(p)
+			if err != nil {
+				break
+			}
+		}
+		if !strings.Contains(a+b, "[") && all != a+b {
+			t.Errorf("%q and %q became %q", a, b, all)
+		}
+		if n := strings.Count(all, "tool_calls"); n != strings.Count(a+b, "tool_calls") {
+			t.Errorf("%q and %q became %q: a call of a tool is lost or doubled", a, b, all)
+		}
+	})
+}
