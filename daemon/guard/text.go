@@ -286,7 +286,7 @@ func blob(key, value []byte) bool {
 	}
 	if bytes.HasPrefix(value, []byte("data:")) {
 		head, packed, ok := bytes.Cut(value, []byte(";base64,"))
-		return ok && len(head) <= 64 && bytes.IndexAny(head, "@ ") < 0 && base64(packed)
+		return ok && len(head) <= 64 && !bytes.ContainsAny(head, "@ ") && base64(packed)
 	}
 	return len(value) >= 256 && base64(value)
 }
