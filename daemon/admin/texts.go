@@ -58,7 +58,7 @@ func texts(api huma.API, o Options) {
 		func(context.Context, *struct{}) (*textsOutput, error) {
 			return &textsOutput{o.Texts()}, nil
 		})
-	huma.Register(api, as(Read, huma.Operation{OperationID: "try-guard", Method: http.MethodPost, Path: Base + "/guard/try", Summary: "What the guard would find in a text; nothing is kept of it"}),
+	huma.Register(api, as(Operate, huma.Operation{OperationID: "try-guard", Method: http.MethodPost, Path: Base + "/guard/try", Summary: "What the guard would find in a text; nothing is kept of it"}),
 		func(_ context.Context, in *tryTextInput) (*triedTextOutput, error) {
 			return &triedTextOutput{o.TryText(in.Body.Text)}, nil
 		})
