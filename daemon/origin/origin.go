@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"corral/daemon/guard/injection"
 )
 
 // Module is a library in the program.
@@ -26,6 +28,7 @@ type Origin struct {
 	Go       string   `json:"go" doc:"version of Go that built it"`
 	Platform string   `json:"platform" doc:"system and processor, such as linux/amd64"`
 	Modules  []Module `json:"modules" doc:"libraries that are in the program"`
+	Trained  string   `json:"trained" doc:"what the weights by which the guard tells injections are trained on, with its licences; Markdown"`
 }
 
 //go:embed licences.txt
@@ -33,7 +36,7 @@ var licences string
 
 // Read reads what the linker wrote into this program. version is the release's.
 func Read(version string) Origin {
-	o := Origin{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Modules: []Module{}}
+	o := Origin{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, Modules: []Module{}, Trained: injection.Sources()}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return o

@@ -2523,6 +2523,8 @@ export interface components {
             modules: components["schemas"]["Module"][] | null;
             /** @description system and processor, such as linux/amd64 */
             platform: string;
+            /** @description what the weights by which the guard tells injections are trained on, with its licences; Markdown */
+            trained: string;
             version: string;
         };
         Outage: {

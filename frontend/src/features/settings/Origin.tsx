@@ -1,5 +1,6 @@
 import { ScrollArea, Stack, Table, Text } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { Markdown } from '../../components/Markdown'
 import { Section } from '../../components/Section'
 import { Answered } from '../../components/States'
 import { aboutQuery } from './queries'
@@ -52,6 +53,11 @@ export function Origin() {
                   </Table>
                 </ScrollArea>
               </>
+            )}
+            {o.trained && (
+              <ScrollArea h={200} type="auto" viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': 'What the guard was trained on' }}>
+                <Markdown text={o.trained} />
+              </ScrollArea>
             )}
           </Stack>
         )}
