@@ -6,6 +6,7 @@ test('the settings are well made @looks', async ({ page }) => {
   for (const [tab, sign] of [
     ['Common', 'Keep answers for'],
     ['Config file', 'Text of corral.yaml'],
+    ['Guard', 'Found since Corral’s start'],
     ['App keys', 'Whose key'],
     ['This Corral', 'Data folder'],
   ] as const) {

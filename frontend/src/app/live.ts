@@ -3,7 +3,15 @@ import type { Events, Feed } from '../api/events'
 
 /** What an event makes old, by the beginning of the query's key. */
 const stale: Record<keyof Events, readonly string[]> = {
-  call: ['/control/v1/usage', '/control/v1/cache', '/control/v1/slo', '/control/v1/budgets', '/control/v1/targets', '/control/v1/library'],
+  call: [
+    '/control/v1/usage',
+    '/control/v1/cache',
+    '/control/v1/slo',
+    '/control/v1/budgets',
+    '/control/v1/targets',
+    '/control/v1/library',
+    '/control/v1/guard',
+  ],
   load: [],
   breaker: ['/control/v1/targets', '/control/v1/health'],
   provider: ['/control/v1/status', '/control/v1/health', '/control/v1/targets', '/control/v1/library'],

@@ -55,7 +55,11 @@ export function Origin() {
               </>
             )}
             {o.trained && (
-              <ScrollArea h={200} type="auto" viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': 'What the guard was trained on' }}>
+              <ScrollArea
+                h={200}
+                type="auto"
+                viewportProps={{ tabIndex: 0, role: 'region', 'aria-label': 'What the guard was trained on' }}
+              >
                 <Markdown text={o.trained} />
               </ScrollArea>
             )}

@@ -2,12 +2,14 @@ import { Stack, Tabs, Title } from '@mantine/core'
 import { useSearchParams } from 'react-router'
 import { Common } from './Common'
 import { File } from './File'
+import { Guard } from './Guard'
 import { Keys } from './Keys'
 import { This } from './This'
 
 const parts = [
   { value: 'common', title: 'Common', Part: Common },
   { value: 'file', title: 'Config file', Part: File },
+  { value: 'guard', title: 'Guard', Part: Guard },
   { value: 'keys', title: 'App keys', Part: Keys },
   { value: 'about', title: 'This Corral', Part: This },
 ]

@@ -7,7 +7,13 @@ export const configQuery = get('/control/v1/config')
 export const statusQuery = get('/control/v1/status')
 export const keysQuery = get('/control/v1/keys')
 export const aboutQuery = get('/control/v1/about')
+export const guardQuery = get('/control/v1/guard')
 export const autostartQuery = get('/control/v1/autostart')
+
+/** Says what the guard would find in a text. */
+export async function tryText(text: string): Promise<Schema<'TextTried'>> {
+  return unwrap(await client.POST('/control/v1/guard/try', { body: { text } }))
+}
 
 /** Says what a text would do in place of the file's. */
 export async function check(text: string, signal?: AbortSignal): Promise<Schema<'ConfigReview'>> {

@@ -54,6 +54,12 @@ const answers = {
   [`GET ${base}/session`]: { authenticated: true, roles: [] },
   [`GET ${base}/keys`]: { keys: [] },
   [`GET ${base}/autostart`]: { enabled: false },
+  [`GET ${base}/guard`]: {
+    secrets: 'block',
+    pii: 'redact-for-cloud',
+    injection: 'off',
+    found: [{ class: 'pii', kind: 'email', action: 'redact', count: 1200 }],
+  },
   [`GET ${base}/about`]: {
     version: '1.2.3',
     go: 'go1.26',
@@ -64,7 +70,7 @@ const answers = {
     ],
   },
 }
-const parts = ['', '?part=file', '?part=keys', '?part=about']
+const parts = ['', '?part=file', '?part=guard', '?part=keys', '?part=about']
 
 describe.each(parts)('the part "%s"', (part) => {
   test('says that it loads', () => {
@@ -102,6 +108,34 @@ test('a common setting is applied only after what it changes was shown', async (
   const put = asked.find((r) => r.method === 'PUT') as Request
   expect(put.headers.get('If-Match')).toBe('"r1"')
   expect(await put.json()).toEqual({ text: review.text })
+})
+
+test('what the guard found is told, and a text is tried', async () => {
+  const tried = {
+    places: [
+      { class: 'pii', kind: 'email', from: 3, to: 18 },
+      { class: 'pii', kind: 'email', from: 20, to: 35 },
+    ],
+    masked: 'to [EMAIL_1]',
+    injection: true,
+    why: 'override',
+    score: 0.9,
+  }
+  const asked = show(<Page />, { ...answers, [`POST ${base}/guard/try`]: tried }, '/settings?part=guard')
+  expect((await screen.findByRole('link', { name: 'email' })).getAttribute('href')).toBe('/calls?flag=pii')
+  expect(screen.getByText('hidden')).toBeTruthy()
+  expect(screen.getByText('1,200')).toBeTruthy()
+  expect(screen.getByRole('button', { name: 'Look at it' })).toHaveProperty('disabled', true)
+  await userEvent.type(screen.getByLabelText('Text'), 'to ann@example.org')
+  await userEvent.click(screen.getByRole('button', { name: 'Look at it' }))
+  expect(await screen.findByText('It holds email. It looks like an attempt to take the model over (override).')).toBeTruthy()
+  expect(screen.getByText('to [EMAIL_1]')).toBeTruthy()
+  expect(await (asked.find((r) => r.method === 'POST') as Request).json()).toEqual({ text: 'to ann@example.org' })
+})
+
+test('where the guard looks for nothing the page says how it would', async () => {
+  show(<Page />, { ...answers, [`GET ${base}/guard`]: { secrets: 'off', pii: 'off', injection: 'off', found: [] } }, '/settings?part=guard')
+  expect(await screen.findByText('Nothing is looked for')).toBeTruthy()
 })
 
 test('what the environment sets is not offered', async () => {
