@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -115,6 +116,14 @@ models:
   - { name: foreign, targets: [ { provider: translating, model: "m:cloud" } ] }
 `
 
+var placeholders = regexp.MustCompile(`Write to (\[EMAIL_[A-Z0-9]+\]), then to (\[EMAIL_[A-Z0-9]+\]) and (\[EMAIL_[A-Z0-9]+\])\.`)
+
+// masked reports whether the three addresses of the sentence are hidden, the same ones by the same placeholder.
+func masked(heard string) bool {
+	m := placeholders.FindStringSubmatch(heard)
+	return m != nil && m[1] == m[2] && m[1] != m[3]
+}
+
 // TestWhatGoesToTheCloudIsHidden: in every way in which an app asks, the cloud sees placeholders, and the app does not.
 func TestWhatGoesToTheCloudIsHidden(t *testing.T) {
 	server := newParrot(t)
@@ -132,7 +141,7 @@ func TestWhatGoesToTheCloudIsHidden(t *testing.T) {
 			}
 			heard := server.heard()
 			seen := strings.Contains(heard, "ann@example.org")
-			if hidden := model != "local"; hidden == seen || hidden != strings.Contains(heard, "Write to [EMAIL_1], then to [EMAIL_1] and [EMAIL_2].") {
+			if hidden := model != "local"; hidden == seen || hidden != masked(heard) {
 				t.Errorf("%s of %s: the server got %s", w.name, model, heard)
 			}
 			if !w.embed && (w.text(got) != private || !w.honest(got)) {

@@ -51,6 +51,15 @@ func Peek(b []byte) (Peeked, error) {
 	return p, nil
 }
 
+// Valid reports whether b is one JSON value (RFC 8259), at most 10,000 arrays and objects deep. It needs no memory that grows with b.
+func Valid(b []byte) bool {
+	s := scanner{b: b}
+	if s.space(); s.value() != nil {
+		return false
+	}
+	return s.end() == nil
+}
+
 // longText is from how many bytes on, quotes included, a text counts in llm.Fields.Texts: the names of roles and types, which
 // differ between dialects, are shorter.
 const longText = 18

@@ -148,31 +148,31 @@ func (g *Guard) look(use *inUse, r *llm.Request) {
 	defer g.give(t)
 	t.load(r)
 	judged := use.Injection.On && r.Endpoint.Task == llm.Generate
-	var found []llm.Found
+	var seen []llm.Found
 	t.texts(func(_ int, s *str, value []byte) {
 		foreign := judged && t.foreign(s)
-		known := use.clean.sum(value, foreign, t.at(s.key))
+		known := use.clean.sum(value, foreign, t.name(s))
 		if use.clean.has(known) {
 			return
 		}
 		spans := g.spans(use, t, s, value, 0)
 		for _, x := range spans {
-			found = add(found, llm.Found{Class: x.class, Kind: x.Kind, Count: 1, Act: use.act(x.class)})
+			seen = add(seen, llm.Found{Class: x.class, Kind: x.Kind, Count: 1, Act: use.act(x.class)})
 		}
 		none := len(spans) == 0
 		if foreign {
 			if v := g.model.Judge(borrowed(value)); v.Injection {
 				none = false
-				found = add(found, llm.Found{Class: Injection, Kind: v.Why, Count: 1, Act: use.Injection.Act})
+				seen = add(seen, llm.Found{Class: Injection, Kind: v.Why, Count: 1, Act: use.Injection.Act})
 			}
 		}
 		if none {
 			use.clean.put(known)
 		}
 	})
-	r.Found = found
+	r.Found = seen
 	var away, always bool
-	for _, f := range found {
+	for _, f := range seen {
 		away = away || f.Act == llm.MaskAway
 		always = always || f.Act == llm.MaskAlways
 	}
@@ -216,7 +216,7 @@ func (g *Guard) spans(use *inUse, t *tree, s *str, value []byte, depth int) (all
 
 // name is the name that s has among somebody's own data: it may say what the value is. Empty: it has none.
 func (t *tree) name(s *str) []byte {
-	if t.plain || s.name || t.frames[s.frame].bits&free == 0 {
+	if t.plain || s.part == aName || t.frames[s.frame].bits&free == 0 {
 		return nil
 	}
 	return t.at(s.key)
@@ -228,34 +228,50 @@ const longestNamed = 256
 // spans are the places in value that hold what is looked for, in order. A personal datum within a credential is not told, unless more is
 // done about it than about the credential.
 func (u *inUse) spans(value, name []byte) []classed {
-	var all []classed
-	s := borrowed(value)
+	var credentials, data []span.Span
 	if u.Secrets.On {
-		for _, x := range secrets.Find(s) {
-			all = append(all, classed{x, Secret})
-		}
-		if all == nil && len(name) > 0 && len(value) <= longestNamed {
-			before := string(name) + `: "`
-			for _, x := range secrets.Find(before + s + `"`) {
-				x.From, x.To = max(x.From-len(before), 0), min(x.To-len(before), len(s))
-				if x.From < x.To {
-					all = append(all, classed{x, Secret})
-				}
-			}
-		}
+		credentials = found(secrets.Find, value, name)
 	}
-	if !u.PII.On {
-		return all
+	if u.PII.On {
+		data = found(pii.Find, value, name)
 	}
-	credentials := len(all)
-	for _, x := range pii.Find(s) {
-		within := slices.ContainsFunc(all[:credentials], func(y classed) bool { return x.From >= y.From && x.To <= y.To })
+	if len(credentials)+len(data) == 0 {
+		return nil
+	}
+	all := make([]classed, 0, len(credentials)+len(data))
+	next := 0
+	for _, x := range data {
+		for next < len(credentials) && credentials[next].From <= x.From {
+			all = append(all, classed{credentials[next], Secret})
+			next++
+		}
+		within := next > 0 && x.To <= credentials[next-1].To
 		if !within || u.PII.Act > u.Secrets.Act {
 			all = append(all, classed{x, PII})
 		}
 	}
-	if credentials > 0 {
-		slices.SortStableFunc(all, func(a, b classed) int { return a.From - b.From })
+	for _, x := range credentials[next:] {
+		all = append(all, classed{x, Secret})
+	}
+	return all
+}
+
+// found is what find finds in value, in order and none over another, or where that is nothing by its name.
+func found(find func(string) []span.Span, value, name []byte) []span.Span {
+	s := borrowed(value)
+	all := find(s)
+	if len(all) > 0 || len(name) == 0 || len(value) > longestNamed {
+		return all
+	}
+	before := string(name) + `: "`
+	for _, x := range find(before + s + `"`) {
+		x.From, x.To = max(x.From-len(before), 0), min(x.To-len(before), len(s))
+		if x.From == 0 && !strings.ContainsAny(s, " \t\r\n") {
+			x.To = len(s) // its name speaks of all of it: a quote in a password does not end it
+		}
+		if x.From < x.To {
+			all = append(all, x)
+		}
 	}
 	return all
 }

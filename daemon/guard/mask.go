@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,7 +88,7 @@ func (m *mask) hide(r *llm.Request) hidden {
 	defer m.g.give(t)
 	t.load(r)
 	h := hider{m: m, away: away, names: m.g.names()}
-	if !t.plain && remembered(r.Body) {
+	if remembered(r) {
 		h.names.key = m.g.key()
 	}
 	t.texts(func(_ int, _ *str, value []byte) { h.names.taken(value) })
@@ -110,8 +109,9 @@ func (m *mask) hide(r *llm.Request) hidden {
 			if mine != pass {
 				return
 			}
-			if r.Endpoint.Task == llm.Embed {
-				h.names.anew() // a text has the same vector wherever it stands
+			if r.Endpoint.Task == llm.Embed { // a text has the same vector wherever it stands
+				h.names.anew()
+				h.names.taken(value)
 			}
 			h.known = pass == 2
 			if masked, changed := h.text(t, s, value, 0); changed {
@@ -139,12 +139,13 @@ func (t *tree) with(out [][]byte) []byte {
 	return append(b, t.b[at:]...)
 }
 
-// remembered reports whether the target has earlier turns of the conversation that do not stand in body.
-func remembered(body []byte) bool {
-	for _, v := range gjson.GetManyBytes(body, "previous_response_id", "conversation", "context") {
-		if v.Type == gjson.String && v.Str != "" || v.IsObject() || v.IsArray() && v.Get("#").Int() > 0 {
-			return true
-		}
+// remembered reports whether the target remembers the conversation, so that earlier turns, or later ones, do not say all of it again.
+func remembered(r *llm.Request) bool {
+	switch r.Endpoint.Name {
+	case "responses":
+		return gjson.GetBytes(r.Body, "store").Type != gjson.False
+	case "generate":
+		return true // its answer has a context, with which one may go on
 	}
 	return false
 }
@@ -205,13 +206,17 @@ type names struct {
 	kinds map[string]bool   // in capitals
 	key   []byte            // where there is one, they are made of the value by it, and not counted
 	of    map[string]string // by value
+	used  map[string]bool   // numbered ones that stand in the text, without brackets
 	last  map[string]int    // by kind, in capitals
 	all   []secret
 }
 
 func (g *Guard) names() *names {
-	return &names{kinds: g.kinds, of: map[string]string{}, last: map[string]int{}}
+	return &names{kinds: g.kinds, of: map[string]string{}, used: map[string]bool{}, last: map[string]int{}}
 }
+
+// maxUsed bounds how many placeholders of a text's own are remembered one by one. Of what comes after them the highest number counts.
+const maxUsed = 10_000
 
 // taken notes the placeholders that stand in a text of the caller's own: they must not be replaced in the answer.
 func (n *names) taken(value []byte) {
@@ -230,14 +235,19 @@ func (n *names) taken(value []byte) {
 		if under <= 0 || end-under > 9 || !n.kinds[string(word[:under])] {
 			continue
 		}
-		if k, err := strconv.Atoi(string(word[under+1 : end])); err == nil && k > n.last[string(word[:under])] {
-			n.last[string(word[:under])] = k
+		k, err := strconv.Atoi(string(word[under+1 : end]))
+		switch {
+		case err != nil:
+		case len(n.used) < maxUsed:
+			n.used[string(word[:end])] = true
+		default:
+			n.last[string(word[:under])] = max(n.last[string(word[:under])], k)
 		}
 	}
 }
 
 // anew forgets which names there are.
-func (n *names) anew() { clear(n.of); clear(n.last) }
+func (n *names) anew() { clear(n.of); clear(n.last); clear(n.used) }
 
 // name is the placeholder of value. Where only those that there are already will do, it may be empty.
 func (n *names) name(kind, value string, known bool) string {
@@ -249,12 +259,13 @@ func (n *names) name(kind, value string, known bool) string {
 	if n.key != nil {
 		h := hmac.New(sha256.New, n.key)
 		h.Write([]byte(value))
-		p = base32.StdEncoding.EncodeToString(h.Sum(nil)[:5])
-	} else {
-		n.last[kind]++
-		p = strconv.Itoa(n.last[kind])
+		p = kind + "_" + base32.StdEncoding.EncodeToString(h.Sum(nil)[:5])
 	}
-	p = fmt.Sprintf("[%s_%s]", kind, p)
+	for p == "" || n.used[p] {
+		n.last[kind]++
+		p = kind + "_" + strconv.Itoa(n.last[kind])
+	}
+	p = "[" + p + "]"
 	n.of[value] = p
 	n.all = append(n.all, secret{p, value})
 	return p

@@ -237,7 +237,13 @@ func TestWhatIsSent(t *testing.T) {
 			`{"messages":[{"content":"[EMAIL_2]"},{"content":"[EMAIL_3]"}],"system":"[EMAIL_1]"}`},
 		{"a thought with its signature", all, `{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"ann@example.org, such as foo@example.com","signature":"abc"}]},{"role":"user","content":"ann@example.org"}]}`,
 			`{"messages":[{"role":"assistant","content":[{"type":"thinking","thinking":"[EMAIL_1], such as foo@example.com","signature":"abc"}]},{"role":"user","content":"[EMAIL_1]"}]}`},
-		{"placeholders of somebody's own, escaped too", all, `{"prompt":"\u005bEMAIL_7] ann@example.org"}`, `{"prompt":"[EMAIL_7] [EMAIL_8]"}`},
+		{"placeholders of somebody's own, escaped too", all, `{"system":"\u005bEMAIL_1] [EMAIL_3]","prompt":"ann@example.org bob@example.org carl@example.org"}`, `{"system":"\u005bEMAIL_1] [EMAIL_3]","prompt":"[EMAIL_2] [EMAIL_4] [EMAIL_5]"}`},
+		{"numbers and names in JSON as text", all, `{"messages":[{"content":"{\"card\":4111111111111111,\"phone\":\"03012345678\", \"n\":1.50e3,\"n\":7}"}]}`,
+			`{"messages":[{"content":"{\"card\":\"[CREDIT_CARD_1]\",\"phone\":\"[PHONE_1]\", \"n\":1.50e3,\"n\":7}"}]}`},
+		{"items of Responses", all, `{"input":[{"type":"reasoning","id":"ann@example.org","encrypted_content":"ann@example.org","summary":[{"text":"foo@example.com"}]},{"type":"function_call","call_id":"bob@example.org","arguments":"{\"a\":\"ann@example.org\"}"},{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,iVBORw0KGgo="}]}]}`,
+			`{"input":[{"type":"reasoning","id":"ann@example.org","encrypted_content":"ann@example.org","summary":[{"text":"foo@example.com"}]},{"type":"function_call","call_id":"bob@example.org","arguments":"{\"a\":\"[EMAIL_1]\"}"},{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,iVBORw0KGgo="}]}]}`},
+		{"input of a tool in a list", all, `{"messages":[{"content":[{"type":"tool_use","input":[{"id":"ann@example.org"}]}]}]}`, `{"messages":[{"content":[{"type":"tool_use","input":[{"id":"[EMAIL_1]"}]}]}]}`},
+		{"an empty signature", all, `{"messages":[{"content":"ann@example.org","signature":null},{"content":"bob@example.org","signature":""}]}`, `{"messages":[{"content":"[EMAIL_1]","signature":null},{"content":"[EMAIL_2]","signature":""}]}`},
 	} {
 		there := &cloud{body: &body{pieces: []string{"{}"}}}
 		r := asked(t, chat, c.body)
@@ -330,9 +336,31 @@ func TestEmptyFramesAreForgotten(t *testing.T) {
 		t.Errorf("%d frames, %d strings", len(x.frames), len(x.strings))
 	}
 	n := guardBy(t, everything).names()
-	n.taken([]byte(strings.Repeat("[EMAIL_3] [EMAIL_12] [NOBODYS_9] [EMAIL_1234567890] [EMAIL_x] [", 1000)))
-	if p := n.name("email", "a", false); p != "[EMAIL_13]" || len(n.last) != 1 {
-		t.Errorf("%s; %v", p, n.last)
+	n.taken([]byte(strings.Repeat("[EMAIL_2] [EMAIL_3] [NOBODYS_9] [EMAIL_1234567890] [EMAIL_x] [", 1000)))
+	if a, b := n.name("email", "a", false), n.name("email", "b", false); a != "[EMAIL_1]" || b != "[EMAIL_4]" || len(n.used) != 2 {
+		t.Errorf("%s %s; %v", a, b, n.used)
+	}
+	for i := range 2 * maxUsed {
+		n.taken(fmt.Appendf(nil, "[IBAN_%d]", i))
+	}
+	if p := n.name("iban", "c", false); p != fmt.Sprintf("[IBAN_%d]", 2*maxUsed) || len(n.used) > maxUsed {
+		t.Errorf("%s; %d", p, len(n.used))
+	}
+}
+
+// What is nested too deep for anybody is a text like any other.
+func TestDeepTexts(t *testing.T) {
+	g := guardBy(t, everything)
+	for _, deep := range []string{strings.Repeat("[", 8<<20), strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000)} {
+		r := asked(t, chat, `{"prompt":"`+deep+` ann@example.org"}`)
+		there := &cloud{body: &body{pieces: []string{"{}"}}}
+		if _, err := serve(t, g, r, "x.example", there); err != nil || strings.Contains(string(there.got.Body), "ann@") {
+			t.Errorf("%d bytes: %v", len(deep), err)
+		}
+		there = &cloud{body: &body{}}
+		if _, err := serve(t, g, &llm.Request{Endpoint: unknown, Method: "POST", Header: http.Header{}, Body: []byte(deep)}, "x.example", there); err != nil || there.got == nil {
+			t.Errorf("a route that is not known: %v", err)
+		}
 	}
 }
 
@@ -355,6 +383,9 @@ func TestVectorsAndOtherCalls(t *testing.T) {
 		{"{\"a\":\"ann@example.org\"}\n{\"a\":\"bob@example.org\"}\n", "{\"a\":\"[EMAIL_1]\"}\n{\"a\":\"[EMAIL_2]\"}\n"},
 		{`["ann\u0040example.org"]`, `["[EMAIL_1]"]`},
 		{`"ann@example.org"`, `"[EMAIL_1]"`},
+		{"[1] mail=ann@example.org", "[1] mail=[EMAIL_1]"},
+		{`"ann\u0040example.org"`, `"[EMAIL_1]"`},
+		{"{\"password\":\"hunter2Secret\\\"x\"}\n{\"text\":\"\\nDE89370400440532013000\"}\nann@example.org", "{\"password\":\"[PASSWORD_1]\"}\n{\"text\":\"\\n[IBAN_1]\"}\n[EMAIL_1]"},
 		{"RIFF\xff\xfe ann@example.org", "RIFF\xff\xfe ann@example.org"},
 	} {
 		c = &cloud{body: &body{}}
@@ -440,9 +471,8 @@ func js(s string) string { b, _ := json.Marshal(s); return string(b) }
 
 // A placeholder may be cut anywhere, between the events of a stream and between two choices of an answer.
 func TestStreamsArePutBackHoweverTheyAreCut(t *testing.T) {
-	const said = `To [EMAIL_1], [EMAIL_2] and [nobody] [EMAIL_1`
-	const meant = "To ann@example.org, b\"o\\b and [nobody] [EMAIL_1"
-	hidden := []secret{{"[EMAIL_1]", "ann@example.org"}, {"[EMAIL_2]", "b\"o\\b"}}
+	endings := [][2]string{{"[EMAIL_1", "[EMAIL_1"}, {"[IBAN_1]", "DE89"}, {"[EMAIL_1]", "ann@example.org"}, {"[", "["}, {"[EMAIL_12]", "carl@example.org"}}
+	hidden := []secret{{"[EMAIL_1]", "ann@example.org"}, {"[EMAIL_2]", "b\"o\\b"}, {"[EMAIL_12]", "carl@example.org"}, {"[IBAN_1]", "DE89"}, {"[CRYPTO_WALLET_1]", "0x"}}
 	args := `{"to":"[EMAIL_2]"}`
 	sse := func(name, data string) string {
 		if name != "" {
@@ -452,6 +482,9 @@ func TestStreamsArePutBackHoweverTheyAreCut(t *testing.T) {
 	}
 	for seed := range uint64(300) {
 		random := rand.New(rand.NewPCG(seed, 1))
+		end := endings[random.IntN(len(endings))]
+		said := "To [EMAIL_1], [EMAIL_2] and [nobody] " + end[0]
+		meant := "To ann@example.org, b\"o\\b and [nobody] " + end[1]
 		streams := []struct {
 			ep     *llm.Endpoint
 			events []string
@@ -567,6 +600,12 @@ func TestEventsThatSayMore(t *testing.T) {
 			sse(`{"type":"response.output_text.delta","output_index":0,"delta":""}`, `{"type":"response.output_text.annotation.added","output_index":0,"annotation":{"text":"x"}}`, `{"type":"response.output_text.delta","output_index":0,"delta":"ann@example.org"}`)},
 		{"input of a tool of one's own", openai, sse(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"to [EMAIL"}}]}}]}`, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"_1]"}}]}}]}`),
 			sse(`{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"to "}}]}}]}`, `{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"custom":{"input":"ann@example.org"}}]}}]}`)},
+		{"reasons with their details", openai, sse(`{"choices":[{"index":0,"delta":{"content":"","reasoning":"[EMA","reasoning_details":[{"type":"reasoning.text","text":"[EMA","format":"x"}]}}]}`, `{"choices":[{"index":0,"delta":{"content":"","reasoning":"IL_1]","reasoning_details":[{"type":"reasoning.text","text":"IL_1]","format":"x"}]}}]}`),
+			sse(`{"choices":[{"index":0,"delta":{"content":"","reasoning":"","reasoning_details":[{"type":"reasoning.text","text":"","format":"x"}]}}]}`, `{"choices":[{"index":0,"delta":{"content":"","reasoning":"ann@example.org","reasoning_details":[{"type":"reasoning.text","text":"ann@example.org","format":"x"}]}}]}`)},
+		{"two choices in one event, of which one ends so", openai, sse(`{"choices":[{"index":0,"delta":{"content":"a ["}},{"index":1,"delta":{"content":"b"}}]}`, `[DONE]`),
+			sse(`{"choices":[{"index":0,"delta":{"content":"a "}},{"index":1,"delta":{"content":"b"}}]}`, `{"choices":[{"index":0,"delta":{"content":"["}},{"index":1,"delta":{"content":""}}]}`, `[DONE]`)},
+		{"a failure in the middle", openai, sse(`{"choices":[{"index":0,"delta":{"content":"a ["}}]}`, `{"error":{"message":"no"}}`),
+			sse(`{"choices":[{"index":0,"delta":{"content":"a "}}]}`, `{"choices":[{"index":0,"delta":{"content":"["}}]}`, `{"error":{"message":"no"}}`)},
 		{"arguments as an object", chat, []string{`{"message":{"tool_calls":[{"function":{"name":"f","arguments":{"arguments":"[KEY_1]","[EMAIL_1]":1}}}]},"done":true}` + "\n"}, []string{`{"message":{"tool_calls":[{"function":{"name":"f","arguments":{"arguments":"a\nb","ann@example.org":1}}}]},"done":true}` + "\n"}},
 	} {
 		reply, err := putBack(&llm.Reply{Stream: true, Body: &body{pieces: c.pieces}}, c.ep, of)
@@ -579,6 +618,20 @@ func TestEventsThatSayMore(t *testing.T) {
 		if got, want := read(t, reply), strings.Join(c.want, ""); got != want {
 			t.Errorf("%s: got\n%s, want\n%s", c.name, got, want)
 		}
+	}
+}
+
+// Who reads the last piece need not come back: so it is none as long as something is held back.
+func TestTheLastPieceIsTheLast(t *testing.T) {
+	reply, err := putBack(&llm.Reply{Stream: true, Body: &body{pieces: []string{`{"message":{"content":"see ["},"done":false}` + "\n"}}}, chat, []secret{{"[EMAIL_1]", "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reply.Body.Next(); err != nil || reply.Body.Last() {
+		t.Errorf("something is held back, and the piece calls itself the last (%v)", err)
+	}
+	if p, err := reply.Body.Next(); err != nil || !strings.Contains(string(p), `"["`) || !reply.Body.Last() {
+		t.Errorf("%s, %v", p, err)
 	}
 }
 

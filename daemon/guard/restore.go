@@ -90,7 +90,7 @@ func (r *restorer) tail(raw []byte) int {
 		return 0
 	}
 	for p := range r.values {
-		if strings.HasPrefix(p, string(raw[i:])) {
+		if len(p) > len(raw)-i && strings.HasPrefix(p, string(raw[i:])) { // a whole one is replaced, not waited for
 			return len(raw) - i
 		}
 	}
@@ -138,6 +138,9 @@ func (r *restorer) nested(t *tree, s *str) int {
 	case "delta":
 		if strings.Contains(word(t.typ), "arguments") {
 			return 1
+		}
+		if !strings.Contains(word(t.typ), "output_text") {
+			return 0
 		}
 		return r.content
 	case "content", "text", "response":
@@ -315,8 +318,9 @@ func (e *events) event(b []byte) {
 			}
 		}
 		e.out = append(e.out, json[at:s.from+1]...)
-		if n := e.r.tail(raw); n > 0 && channels[i].key != "" && t.frames[s.frame].bits&over == 0 && t.alone(i) {
-			h := held{channel: channels[i], text: slices.Clone(raw[len(raw)-n:]), before: slices.Clone(b[:from+s.from+1]), after: slices.Clone(b[from+s.to-1:])}
+		if n := e.r.tail(raw); n > 0 && channels[i].key != "" && t.frames[s.frame].bits&over == 0 && t.alone(i, channels) {
+			h := held{channel: channels[i], text: slices.Clone(raw[len(raw)-n:])}
+			h.before, h.after = t.emptied(b, from, channels, i)
 			if len(e.held)+len(more) < maxHeld && e.bytes+h.size() <= maxHeldBytes {
 				more = append(more, h)
 				e.bytes += h.size()
@@ -330,6 +334,9 @@ func (e *events) event(b []byte) {
 	e.out = append(e.out, b[to:]...)
 	e.held = append(e.held, more...)
 }
+
+// Last implements llm.Body: what is held back comes after all that there was.
+func (e *events) Last() bool { return len(e.held) == 0 && e.Body.Last() }
 
 func (h *held) size() int { return len(h.text) + len(h.before) + len(h.after) }
 
@@ -368,7 +375,7 @@ func data(b []byte) (from, to int) {
 // channel says which text that comes in parts s is a part of; without a key: none.
 func (t *tree) channel(s *str) channel {
 	f := &t.frames[s.frame]
-	if s.name || f.bits&free != 0 {
+	if s.part != aValue || f.bits&free != 0 {
 		return channel{}
 	}
 	key := t.at(s.key)
@@ -388,8 +395,8 @@ func (t *tree) ends(h *held, channels []channel) bool {
 	if slices.Contains(channels, h.channel) {
 		return false
 	}
-	if len(t.frames) == 0 {
-		return true // no JSON: the word that the stream is over
+	if len(t.frames) == 0 || t.frames[0].bits&object == 0 {
+		return true // no object: [DONE], the word that the stream is over
 	}
 	owner := h.owner()
 	about := false // the event is about h's choice or block
@@ -413,20 +420,36 @@ func (t *tree) ends(h *held, channels []channel) bool {
 	return false
 }
 
-// alone reports whether string i is all that this event says, so that the event may come twice, with a part of it each time.
-func (t *tree) alone(i int) bool {
+// alone reports whether this event says nothing but texts that come in parts, so that it may come twice: once with all but the end of
+// string i, and once with that end only.
+func (t *tree) alone(i int, channels []channel) bool {
 	for j := range t.strings {
 		s := &t.strings[j]
-		if j == i || s.to-s.from == 2 {
+		if j == i || s.to-s.from == 2 || channels[j].key != "" {
 			continue
 		}
 		switch string(t.at(s.key)) {
-		case "id", "object", "model", "role", "type", "created_at", "system_fingerprint", "service_tier", "item_id", "event_id", "obfuscation", "provider", "token":
+		case "id", "object", "model", "role", "type", "created_at", "system_fingerprint", "service_tier", "item_id", "event_id", "obfuscation", "provider", "token", "format":
 		default:
 			return false
 		}
 	}
 	return true
+}
+
+// emptied is event b, whose data begins at from, around string i, with all other texts that come in parts left empty.
+func (t *tree) emptied(b []byte, from int, channels []channel, i int) (before, after []byte) {
+	cut := func(at, to int, strings []str, channels []channel) (out []byte) {
+		for j, s := range strings {
+			if channels[j].key != "" {
+				out = append(out, b[at:from+s.from+1]...)
+				at = from + s.to - 1
+			}
+		}
+		return append(out, b[at:to]...)
+	}
+	s := &t.strings[i]
+	return cut(0, from+s.from+1, t.strings[:i], channels[:i]), cut(from+s.to-1, len(b), t.strings[i+1:], channels[i+1:])
 }
 
 // locate says of each object and array where it lies, by the indexes of what is around it, outermost first ("0.1"), and whether it ends

@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"corral/daemon/dialect"
 	"corral/daemon/llm"
 )
 
@@ -26,8 +27,17 @@ type str struct {
 	from, to int     // quotes included
 	key      stretch // of the member that it is the value of, or that the array around it is
 	frame    int32
-	name     bool // it is a name of a member, not a value
+	part     part
 }
+
+// part is what a string is: a value, the name of a member, or a number among somebody's own data, which has no quotes.
+type part uint8
+
+const (
+	aValue part = iota
+	aName
+	aNumber
+)
 
 // stretch is a place in the text, without quotes.
 type stretch struct{ from, to int }
@@ -75,14 +85,14 @@ func (t *tree) read(b []byte, least int, all bool) {
 			if j := colon(b, end); j > 0 && t.in(object) {
 				key = stretch{i + 1, end - 1}
 				if t.in(free) && end-i-2 >= least {
-					t.strings = append(t.strings, str{i, end, stretch{}, t.open[len(t.open)-1], true})
+					t.strings = append(t.strings, str{i, end, stretch{}, t.open[len(t.open)-1], aName})
 				}
 				i = j
 				continue
 			}
 			t.told(key, b[i:end])
 			if n := len(t.open); n > 0 && end-i-2 >= least {
-				t.strings = append(t.strings, str{i, end, key, t.open[n-1], false})
+				t.strings = append(t.strings, str{i, end, key, t.open[n-1], aValue})
 			}
 			i = end - 1
 		case ',':
@@ -94,6 +104,9 @@ func (t *tree) read(b []byte, least int, all bool) {
 				i++
 			}
 			t.told(key, b[from:i+1])
+			if n := i + 1 - from; least > 0 && n >= least && t.in(free) && b[from] >= '0' && b[from] <= '9' {
+				t.strings = append(t.strings, str{from, i + 1, key, t.open[len(t.open)-1], aNumber})
+			}
 		}
 	}
 }
@@ -114,11 +127,13 @@ func (t *tree) begin(key stretch, isObject, all bool) {
 		switch string(t.at(key)) {
 		case "arguments", "variables":
 			f.bits |= free
-		case "input": // of a tool; at the top it is the call's own
-			if f.parent > 0 {
-				f.bits |= free
-			}
 		}
+	}
+	if f.parent > 0 && t.frames[f.parent].bits&object != 0 && string(t.at(key)) == "input" { // of a tool; at the top it is the call's own
+		f.bits |= free
+	}
+	if f.parent == 0 && string(t.at(key)) == "error" {
+		t.frames[0].bits |= finished
 	}
 	t.frames = append(t.frames, f)
 	t.open = append(t.open, int32(len(t.frames)-1))
@@ -174,7 +189,13 @@ func (t *tree) told(key stretch, value []byte) {
 			t.typ = value
 		}
 	case "signature", "encrypted_content", "thought_signature":
-		f.bits |= signed
+		if len(value) > 2 && value[0] == '"' {
+			f.bits |= signed
+		}
+	case "error":
+		if f.parent < 0 && len(value) > 2 && value[0] == '"' {
+			f.bits |= finished
+		}
 	case "index", "output_index":
 		if n := int32(0); len(value) < 6 && value[0] >= '0' && value[0] <= '9' {
 			for _, c := range value {
@@ -226,16 +247,35 @@ func colon(b []byte, i int) int {
 	return 0
 }
 
-// load reads the body of r. On a route that is not known it may be anything: what is text, such as a form or lines of JSON, is taken
-// as one; what is none is left out.
+// load reads the body of r. On a route that is not known it may be anything: lines of which some are JSON are taken one by one, other text
+// as one; what is no text is left out.
 func (t *tree) load(r *llm.Request) {
-	if t.read(r.Body, shortest, false); len(t.frames) > 0 && (!r.Unknown() || gjson.ValidBytes(r.Body)) {
+	if r.Endpoint.Method != "" || dialect.Valid(r.Body) {
+		if t.read(r.Body, shortest, false); len(t.frames) == 0 { // a string, or a number
+			t.frames = append(t.frames, frame{parent: -1, index: -1})
+			if end := len(bytes.TrimRight(r.Body, " \t\r\n")); end > 0 && r.Body[end-1] == '"' {
+				t.strings = append(t.strings, str{from: bytes.IndexByte(r.Body, '"'), to: end})
+			}
+		}
 		t.sort()
 		return
 	}
-	t.strings, t.frames, t.plain = t.strings[:0], append(t.frames[:0], frame{parent: -1, index: -1}), true
-	if utf8.Valid(r.Body) {
-		t.strings = append(t.strings, str{to: len(r.Body)})
+	t.b, t.strings, t.frames, t.plain = r.Body, t.strings[:0], append(t.frames[:0], frame{parent: -1, index: -1}), true
+	if !utf8.Valid(r.Body) {
+		return
+	}
+	t.strings = append(t.strings, str{to: len(r.Body)})
+	if first, _, several := bytes.Cut(r.Body, []byte("\n")); !several || !nested(first) {
+		return
+	}
+	t.strings = t.strings[:0]
+	for at := 0; at < len(r.Body); {
+		end := len(r.Body)
+		if i := bytes.IndexByte(r.Body[at:], '\n'); i >= 0 {
+			end = at + i
+		}
+		t.strings = append(t.strings, str{from: at, to: end})
+		at = end + 1
 	}
 }
 
@@ -244,8 +284,8 @@ func (t *tree) load(r *llm.Request) {
 func (t *tree) texts(f func(i int, s *str, value []byte)) {
 	for i := range t.strings {
 		s := &t.strings[i]
-		if t.plain {
-			f(i, s, t.b)
+		if t.plain || s.part == aNumber {
+			f(i, s, t.b[s.from:s.to])
 			continue
 		}
 		key := t.at(s.key)
@@ -304,7 +344,7 @@ func base64(b []byte) bool {
 // nested reports whether value is JSON as text: the arguments of a tool, or what one has answered.
 func nested(value []byte) bool {
 	v := bytes.TrimLeft(value, " \t\r\n")
-	return len(v) > 1 && (v[0] == '{' || v[0] == '[') && gjson.ValidBytes(value)
+	return len(v) > 1 && (v[0] == '{' || v[0] == '[') && dialect.Valid(value)
 }
 
 // sort says of each object and array whether what stands in it is foreign: from the one who asks, or from a tool. It is not from

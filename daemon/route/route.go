@@ -9,8 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidwall/gjson"
-
+	"corral/daemon/dialect"
 	"corral/daemon/llm"
 	"corral/daemon/provider"
 )
@@ -92,7 +91,9 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 		if key.name == "" {
 			model := r.Model
 			if model == "" { // of a route that is not known nothing was read of the body, but where it goes is to be known
-				model = gjson.GetBytes(r.Body, "model").Str
+				if p, err := dialect.Peek(r.Body); err == nil {
+					model = p.Model
+				}
 			}
 			key.away = t.Away(model)
 		}
