@@ -699,6 +699,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add(true, "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"[EMA\"}}]}\n\n", "data: [DONE]\n\n")
 	f.Add(false, `{"message":{"content":"[","tool_calls":[{"function":{"name":"f"}}]},"done":false}`+"\n", `{"message":{"content":"x"},"done":true}`+"\n")
 	f.Add(false, `{"message":{"content":"[EM"},"done":false}`+"\n", `{"message":{"content":"x"},"done":true}`+"\n")
+	f.Add(false, `{"content":"["tool_calls0`, "0")
 	f.Add(true, "event: a\r\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"text\":\"[\"}}\r\n\r\n", ": comment\n\n")
 	f.Fuzz(func(t *testing.T, sse bool, a, b string) {
 		ep := chat

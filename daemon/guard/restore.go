@@ -9,6 +9,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"corral/daemon/dialect"
 	"corral/daemon/llm"
 )
 
@@ -318,7 +319,7 @@ func (e *events) event(b []byte) {
 			}
 		}
 		e.out = append(e.out, json[at:s.from+1]...)
-		if n := e.r.tail(raw); n > 0 && channels[i].key != "" && t.frames[s.frame].bits&over == 0 && t.alone(i, channels) {
+		if n := e.r.tail(raw); n > 0 && channels[i].key != "" && t.frames[s.frame].bits&over == 0 && t.alone(i, channels) && dialect.Valid(json) {
 			h := held{channel: channels[i], text: slices.Clone(raw[len(raw)-n:])}
 			h.before, h.after = t.emptied(b, from, channels, i)
 			if len(e.held)+len(more) < maxHeld && e.bytes+h.size() <= maxHeldBytes {
