@@ -49,6 +49,10 @@ func wrongFlag(c *cobra.Command, err error) error {
 	if c.HasSubCommands() && c.HasParent() && len(c.Flags().Args()) > 0 {
 		return unknownCommand(c, c.Flags().Args())
 	}
+	if wrong := (*pflag.InvalidSyntaxError)(nil); errors.As(err, &wrong) {
+		// It may be a private key, which is not to be said again.
+		return errors.New("what begins with two dashes is taken for a flag; write -- before it, or send it to standard input where the command reads that")
+	}
 	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" && strings.Contains(c.Use, "VALUE") {
 		return fmt.Errorf("%w; write -- before a value that begins with a dash", err)
 	}

@@ -33,8 +33,8 @@ func (p Provider) OnDevice() bool {
 // OnDevice says whether the model runs where its provider is. Ollama passes models with the tag cloud or one that ends in
 // -cloud on to its makers' servers.
 func (t Target) OnDevice() bool {
-	tag := t.Model[strings.LastIndex(t.Model, ":")+1:]
-	return tag == t.Model || tag != "cloud" && !strings.HasSuffix(tag, "-cloud")
+	tag := strings.ToLower(t.Model[strings.LastIndex(t.Model, ":")+1:]) // Ollama takes names in any case
+	return len(tag) == len(t.Model) || tag != "cloud" && !strings.HasSuffix(tag, "-cloud")
 }
 
 // complete fills in and evens out what may be written in more than one way.

@@ -147,7 +147,7 @@ func remembered(r *llm.Request) bool {
 	case "generate":
 		return true // its answer has a context, with which one may go on
 	}
-	return false
+	return r.Endpoint.Method == "" // a route that is not known may be one for threads or files
 }
 
 // hider puts placeholders into texts.

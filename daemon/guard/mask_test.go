@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -364,18 +365,42 @@ func TestDeepTexts(t *testing.T) {
 	}
 }
 
+// plain is text with the keyed placeholders numbered, in the order in which they stand.
+func plain(text string) string {
+	known := map[string]string{}
+	return regexp.MustCompile(`\[([A-Z_]+)_[A-Z2-7]{8}\]`).ReplaceAllStringFunc(text, func(p string) string {
+		kind := p[1:strings.LastIndexByte(p, '_')]
+		if known[p] == "" {
+			n := 1
+			for q := range known {
+				if strings.HasPrefix(q, "["+kind+"_") {
+					n++
+				}
+			}
+			known[p] = fmt.Sprintf("[%s_%d]", kind, n)
+		}
+		return known[p]
+	})
+}
+
 func TestVectorsAndOtherCalls(t *testing.T) {
 	g := guardBy(t, everything)
 	c := &cloud{body: &body{pieces: []string{`{"data":[[0.1]]}`}}}
 	if _, err := serve(t, g, asked(t, vectors, `{"input":["ann@example.org"]}`), "x.example", c); err != nil || string(c.got.Body) != `{"input":["[EMAIL_1]"]}` {
 		t.Errorf("vectors: sent %s, %v", c.got.Body, err)
 	}
-	c = &cloud{stream: true, body: &body{pieces: []string{"so [EMA", "IL_1]", " [", "x] [EMAIL_1"}}}
-	reply, err := serve(t, g, asked(t, unknown, `{"q":"ann@example.org"}`), "x.example", c)
-	if err != nil || string(c.got.Body) != `{"q":"[EMAIL_1]"}` {
+	c = &cloud{}
+	ask := asked(t, unknown, `{"q":"ann@example.org"}`)
+	if _, err := serve(t, g, ask, "x.example", c); err != nil || plain(string(c.got.Body)) != `{"q":"[EMAIL_1]"}` {
 		t.Fatalf("a route that is not known: sent %s, %v", c.got.Body, err)
 	}
-	if got := read(t, reply); got != "so ann@example.org [x] [EMAIL_1" || reply.Length != -1 {
+	name := gjson.GetBytes(c.got.Body, "q").Str
+	c = &cloud{stream: true, body: &body{pieces: []string{"so " + name[:4], name[4:], " [", "x] " + name[:len(name)-1]}}}
+	reply, err := serve(t, g, ask, "x.example", c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, reply); got != "so ann@example.org [x] "+name[:len(name)-1] || reply.Length != -1 {
 		t.Errorf("a route that is not known: answered %q of length %d", got, reply.Length)
 	}
 	for _, x := range []struct{ body, sent string }{
@@ -386,11 +411,12 @@ func TestVectorsAndOtherCalls(t *testing.T) {
 		{"[1] mail=ann@example.org", "[1] mail=[EMAIL_1]"},
 		{`"ann\u0040example.org"`, `"[EMAIL_1]"`},
 		{"{\"password\":\"hunter2Secret\\\"x\"}\n{\"text\":\"\\nDE89370400440532013000\"}\nann@example.org", "{\"password\":\"[PASSWORD_1]\"}\n{\"text\":\"\\n[IBAN_1]\"}\n[EMAIL_1]"},
+		{"--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nann@example.org\r\n--x--", "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.csv\"\r\n\r\nann@example.org\r\n--x--"},
 		{"RIFF\xff\xfe ann@example.org", "RIFF\xff\xfe ann@example.org"},
 	} {
 		c = &cloud{body: &body{}}
-		r := &llm.Request{Endpoint: unknown, Method: "DELETE", Header: http.Header{}, Body: []byte(x.body)}
-		if _, err := serve(t, g, r, "x.example", c); err != nil || string(c.got.Body) != x.sent {
+		r := &llm.Request{Endpoint: unknown, Method: "DELETE", Header: http.Header{"Content-Type": {"multipart/form-data; boundary=x"}}, Body: []byte(x.body)}
+		if _, err := serve(t, g, r, "x.example", c); err != nil || plain(string(c.got.Body)) != x.sent {
 			t.Errorf("a route that is not known: %q was sent as %q, %v", x.body, c.got.Body, err)
 		}
 	}

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -248,7 +249,7 @@ func colon(b []byte, i int) int {
 }
 
 // load reads the body of r. On a route that is not known it may be anything: lines of which some are JSON are taken one by one, other text
-// as one; what is no text is left out.
+// as one; files and what is no text are left out.
 func (t *tree) load(r *llm.Request) {
 	if r.Endpoint.Method != "" || dialect.Valid(r.Body) {
 		if t.read(r.Body, shortest, false); len(t.frames) == 0 { // a string, or a number
@@ -261,8 +262,9 @@ func (t *tree) load(r *llm.Request) {
 		return
 	}
 	t.b, t.strings, t.frames, t.plain = r.Body, t.strings[:0], append(t.frames[:0], frame{parent: -1, index: -1}), true
-	if !utf8.Valid(r.Body) {
-		return
+	form := strings.Join(r.Header["Content-Type"], "")
+	if !utf8.Valid(r.Body) || strings.Contains(form, "form-urlencoded") || strings.Contains(form, "form-data") && bytes.Contains(r.Body, []byte("filename=")) {
+		return // what is written in a file stays there, and nobody would put it back
 	}
 	t.strings = append(t.strings, str{to: len(r.Body)})
 	if first, _, several := bytes.Cut(r.Body, []byte("\n")); !several || !nested(first) {

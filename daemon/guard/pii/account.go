@@ -1,5 +1,7 @@
 package pii
 
+import "strings"
+
 // iban reads an international bank account number: two letters, two check digits, and what the country has (ISO 13616, lengths from the registry
 // that SWIFT keeps); blanks may stand between groups of four. The check by modulus 97 leaves one of a hundred wrong numbers.
 func (s *scan) iban(from int) bool {
@@ -12,8 +14,11 @@ func (s *scan) iban(from int) bool {
 	var head [4]byte
 	for ; at < len(text) && count < n; at++ {
 		c := text[at]
-		if c == ' ' && count >= 4 && at > from && text[at-1] != ' ' {
-			continue
+		if count >= 4 && class[text[at-1]]&(lower|upper|digit) != 0 {
+			if n := between(text[at:]); n > 0 {
+				at += n - 1
+				continue
+			}
 		}
 		if class[c]&(lower|upper|digit) == 0 {
 			break
@@ -26,7 +31,7 @@ func (s *scan) iban(from int) bool {
 		count++
 	}
 	s.work += at - from
-	if count < n || text[at-1] == ' ' || at < len(text) && class[text[at]]&(alpha|digit) != 0 {
+	if count < n || class[text[at-1]]&(lower|upper|digit) == 0 || at < len(text) && class[text[at]]&(alpha|digit) != 0 {
 		return false
 	}
 	for _, c := range head {
@@ -37,6 +42,19 @@ func (s *scan) iban(from int) bool {
 	}
 	s.add(from, at, "iban")
 	return true
+}
+
+// between is the length of what may stand between two groups of an account: a blank, one at which no line breaks, as pages have it, or a dash.
+func between(s string) int {
+	switch {
+	case s[0] == ' ', s[0] == '-':
+		return 1
+	case strings.HasPrefix(s, "\u00a0"):
+		return len("\u00a0")
+	case strings.HasPrefix(s, "\u202f"):
+		return len("\u202f")
+	}
+	return 0
 }
 
 // modulo97 puts a character behind a number, letters as two digits from A = 10, and returns the remainder.

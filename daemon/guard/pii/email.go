@@ -25,9 +25,9 @@ func (s *scan) email(at int) {
 		}
 		from -= n
 	}
-	if from > 0 && text[from-1] == '\\' { // \n and its like, in JSON or a program's text: the letter is no part of the address
+	if from > 0 && from < at && text[from-1] == '\\' { // \n and its like, in JSON or a program's text: the letter is no part of the address
 		switch rest := text[from:at]; {
-		case rest[0] == 'u' && len(rest) > 5:
+		case rest[0] == 'u' && len(rest) >= 5:
 			from += 5
 		case strings.IndexByte("ntrbf", rest[0]) >= 0:
 			from++

@@ -24,7 +24,7 @@ func TestFinds(t *testing.T) {
 		"phone": {"+44 20 7946 0958", "+1 414-799-2193", "+1 (414) 799-2193", "+49 (0)30 50773435", "+442079460958", "001-414-799-2193", "0044 20 7946 0958", "(414) 799-2193", "414-799-2193",
 			"414.799.2193", "414-799-2193x123", "0151/45032891", "+33.1.23.45.67.89", "06 38 10 95 35", "03.93.92.16.85", "020 7946 0958", "+41\u00a062\u00a0585\u00a051\u00a090"},
 		"credit_card":   {"4111 1111 1111 1111", "4111-1111-1111-1111", "5105105105105100", "378282246310005", "3782 822463 10005", "6011 1111 1111 1117", "2221 0000 0000 0009", "3530111333300000", "30569309025904"},
-		"iban":          {"DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "NO93 8601 1117 947", "FR14 2004 1010 0505 0001 3M02 606", "MT84MALT011000012345MTLCAST001S", "de89370400440532013000"},
+		"iban":          {"DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000", "DE89-3704-0044-0532-0130-00", "DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "NO93 8601 1117 947", "FR14 2004 1010 0505 0001 3M02 606", "MT84MALT011000012345MTLCAST001S", "de89370400440532013000"},
 		"us_ssn":        {"123-45-6789", "856-45-6789"},
 		"uk_nino":       {"AB 12 34 56 C", "AB123456C", "JG-10-37-59-A", "AB 123456 C"},
 		"ip_address":    {"203.0.113.7", "192.168.1.20", "10.0.0.5", "2001:db8::8a2e:370:7334", "fe80::1ff:fe23:4567:890a", "2001:0db8:85a3:0000:0000:8a2e:0370:7334"},
@@ -90,6 +90,11 @@ func TestLeavesAlone(t *testing.T) {
 
 // What stands in JSON or in a program's text is escaped there, and the letter of an escape is no part of an address.
 func TestAnAddressBehindAnEscape(t *testing.T) {
+	for _, text := range []string{`\@ifnextchar`, `foo(\@list)`, `[^\@]+\@`, `\n@x.example`, `\u003c@example.com`, `\@example.com`} {
+		if got := Find(text); len(got) != 0 {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
 	for _, text := range []string{`Hello,\nanna@example.com`, `\u003canna@example.com\u003e`, `\t\tanna@example.com`} {
 		got := Find(text)
 		if len(got) != 1 || text[got[0].From:got[0].To] != "anna@example.com" {

@@ -121,7 +121,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 		return
 	}
 	if !quoted {
-		v = strings.TrimRight(v, ".!?:")
+		v = strings.TrimRight(v, ".?:")
 		to = at + len(v)
 		if code(v) || names(v) || to < len(text) && (text[to] == '(' || text[to] == '[' || text[to] == '{') {
 			return // a call or an index: the name of a value and not the value
@@ -387,7 +387,7 @@ func claims(name []byte) (what claim, aws bool) {
 		if is("key") {
 			for _, w := range [...]string{"secretaccess", "awssecret", "api", "access", "secret", "private", "auth", "encryption", "signing", "account",
 				"storage", "master", "service", "subscription", "client", "consumer", "app", "write", "deploy", "admin", "server", "license", "hmac",
-				"integration", "webhook", "application", "functions", "ocpapimsubscription", "session", "jwt", "project"} {
+				"integration", "webhook", "application", "functions", "ocpapimsubscription", "session", "jwt", "project", "openai", "anthropic", "mistral", "groq", "cohere"} {
 				if ends(name[:len(name)-len("key")], w) {
 					return aToken, w == "secretaccess" || w == "awssecret"
 				}
@@ -401,7 +401,7 @@ func claims(name []byte) (what claim, aws bool) {
 			return anID, false
 		}
 	case 'e':
-		if is("passphrase") || is("passcode") {
+		if is("passphrase") || is("passcode") || is("motdepasse") {
 			return aPassword, false
 		}
 	case 's':
@@ -411,6 +411,10 @@ func claims(name []byte) (what claim, aws bool) {
 		}
 		if is("credentials") {
 			return aToken, false
+		}
+	case 'p':
+		if string(name) == "mdp" {
+			return aPassword, false
 		}
 	case 'h':
 		if string(name) == "auth" || is("xauth") {

@@ -71,7 +71,8 @@ func (s *scan) word(from, to int) {
 	if starts[pair(s.text[from], s.text[from+1])] != 0 && s.known(from) {
 		return
 	}
-	if to-from == 2 && s.text[from] == 'i' && s.text[from+1] == 's' {
+	switch s.text[from:to] {
+	case "is", "ist", "lautet", "est":
 		s.said(from, to)
 		return
 	}

@@ -57,6 +57,7 @@ test.each([
 ])('the sentence of %o', (body, want) => expect(errorText(body)).toBe(want))
 
 test('every failure comes with what to do', () => {
+  expect(remedy(400, 'guard_blocked')).toContain('What calls must not say')
   for (const status of [0, 400, 401, 404, 413, 429, 500, 501, 502, 503, 504]) expect(remedy(status)).not.toBe('')
 })
 

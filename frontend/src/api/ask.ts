@@ -88,12 +88,13 @@ export function errorText(body: unknown): string | undefined {
 }
 
 /** What a person can do about a call that failed so. */
-export function remedy(status: number): string {
+export function remedy(status: number, code?: string): string {
   if (status === 0) return 'Start it with `corral serve`; the page comes back by itself.'
   if (status === 401 || status === 403) return 'This browser may be logged out: run `corral ui` and open its link.'
   if (status === 404) return 'Choose another model, or have this one pulled.'
   if (status === 413) return 'Send fewer or smaller pictures, or raise limits.body in the config.'
   if (status === 429) return 'Wait a little, or look at Costs which budget is used up.'
+  if (code === 'guard_blocked') return 'Settings, What calls must not say, has what is let through.'
   if (status === 400 || status === 422) return 'Look at the parameters: the model may not know one of them.'
   if (status === 501) return 'Choose a model that can do it.'
   if (status >= 500) return 'Health says which model server is not well; ask again, or choose another target.'
@@ -115,7 +116,7 @@ export async function ask(
   const answer = await send(`/control/v1/try/api/chat${query}`, { headers, body: JSON.stringify(body), signal: options.signal })
   if (!answer.ok || !answer.body) {
     const told = await answer.json().catch(() => undefined)
-    throw new ApiError(answer.status, errorText(told) ?? `Corral answered with status ${answer.status}.`)
+    throw new ApiError(answer.status, errorText(told) ?? `Corral answered with status ${answer.status}.`, asText(told.code))
   }
   return { header: answer.headers, pieces: pieces(answer.body) }
 }

@@ -8,11 +8,14 @@ export type Schema<Name extends keyof components['schemas']> = components['schem
 export class ApiError extends Error {
   /** The status of the answer; 0: there was none. */
   readonly status: number
+  /** Corral's word for what went wrong, where it told one. */
+  readonly code: string
 
-  constructor(status: number, message: string) {
+  constructor(status: number, message: string, code = '') {
     super(message)
     this.name = 'ApiError'
     this.status = status
+    this.code = code
   }
 }
 

@@ -298,7 +298,10 @@ export class Conversation {
       this.put(id, {
         state: 'failed',
         ms: performance.now() - began,
-        problem: { text: error instanceof Error ? error.message : String(error), remedy: remedy(status === 200 ? 500 : status) },
+        problem: {
+          text: error instanceof Error ? error.message : String(error),
+          remedy: remedy(status === 200 ? 500 : status, error instanceof ApiError ? error.code : ''),
+        },
       })
     } finally {
       this.running.delete(id)

@@ -8,6 +8,7 @@ import { Answered, Empty, Failure } from '../../components/States'
 import { Wide } from '../../components/Wide'
 import { guardQuery, tryText } from './queries'
 
+const classes: Record<string, string> = { secret: 'key or password', pii: 'personal data', injection: 'attempt to take the model over' }
 const done: Record<string, string> = { flag: 'written down', redact: 'hidden', block: 'refused' }
 
 /** What the guard has found, and what it would find in a text. */
@@ -49,6 +50,7 @@ function Found({ guard: g }: { guard: Schema<'Texts'> }) {
         <Table.Thead>
           <Table.Tr>
             <Table.Th scope="col">What</Table.Th>
+            <Table.Th scope="col">Kind</Table.Th>
             <Table.Th scope="col">Done</Table.Th>
             <Table.Th scope="col" ta="right">
               Times
@@ -60,9 +62,10 @@ function Found({ guard: g }: { guard: Schema<'Texts'> }) {
             <Table.Tr key={`${f.class} ${f.kind} ${f.action}`}>
               <Table.Td>
                 <Anchor component={Link} to={`/calls?flag=${f.class}`} size="sm">
-                  {f.kind}
+                  {classes[f.class] ?? f.class}
                 </Anchor>
               </Table.Td>
+              <Table.Td>{f.kind}</Table.Td>
               <Table.Td>{done[f.action] ?? f.action}</Table.Td>
               <Table.Td ta="right">{f.count.toLocaleString()}</Table.Td>
             </Table.Tr>

@@ -64,7 +64,12 @@ export const groups: { title: string; fields: Field[] }[] = [
         about: 'Mail addresses, phone, card and account numbers. What is hidden comes back in the answer.',
         kind: masks,
       },
-      { path: 'guard.secrets', label: 'Keys and passwords in a call', about: 'They are told by their form.', kind: masks },
+      {
+        path: 'guard.secrets',
+        label: 'Keys and passwords in a call',
+        about: 'They are known by their form, or by a name beside them such as “password”.',
+        kind: masks,
+      },
       {
         path: 'guard.injection',
         label: 'Attempts to take the model over',

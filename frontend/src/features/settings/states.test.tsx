@@ -122,7 +122,7 @@ test('what the guard found is told, and a text is tried', async () => {
     score: 0.9,
   }
   const asked = show(<Page />, { ...answers, [`POST ${base}/guard/try`]: tried }, '/settings?part=guard')
-  expect((await screen.findByRole('link', { name: 'email' })).getAttribute('href')).toBe('/calls?flag=pii')
+  expect((await screen.findByRole('link', { name: 'personal data' })).getAttribute('href')).toBe('/calls?flag=pii')
   expect(screen.getByText('hidden')).toBeTruthy()
   expect(screen.getByText('1,200')).toBeTruthy()
   expect(screen.getByRole('button', { name: 'Look at it' })).toHaveProperty('disabled', true)

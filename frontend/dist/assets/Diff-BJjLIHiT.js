@@ -1,3 +1,0 @@
-import{mt as e,u as t}from"./query-Cg1Dk0EZ.js";var n=t(`outline`,`plus`,`Plus`,[[`path`,{d:`M12 5l0 14`,key:`svg-0`}],[`path`,{d:`M5 12l14 0`,key:`svg-1`}]]),r={diff:`_diff_1lz59_1`},i=e();function a({text:e}){return(0,i.jsx)(`pre`,{className:r.diff,tabIndex:0,children:e.replace(/\n$/,``).split(`
-`).filter(e=>!e.startsWith(`--- `)&&!e.startsWith(`+++ `)).map((e,t)=>(0,i.jsxs)(`span`,{"data-sign":e[0],children:[e,`
-`]},t))})}export{n,a as t};

@@ -1,0 +1,1 @@
+import{d as e,s as t}from"./format-DoN_A0z3.js";import{mt as n}from"./query-BMAgmPI2.js";var r=n();function i({nano:n}){return(0,r.jsx)(`span`,{title:t(n),children:e(n)})}export{i as t};

@@ -1,1 +1,0 @@
-import{it as e,mt as t,ut as n}from"./query-Cg1Dk0EZ.js";import{t as r}from"./InputBase-D_DYxbvQ.js";var i=t(),a=e(e=>{let t=n([`Input`,`InputWrapper`,`TextInput`],null,e);return(0,i.jsx)(r,{component:`input`,...t,__staticSelector:`TextInput`})});a.classes=r.classes,a.displayName=`@mantine/core/TextInput`;export{a as t};

@@ -1,1 +1,0 @@
-import{l as e,o as t}from"./format-DoN_A0z3.js";import{mt as n}from"./query-Cg1Dk0EZ.js";var r=n();function i({at:n}){return(0,r.jsx)(`time`,{dateTime:new Date(n).toISOString(),title:t(n),children:e(n)})}export{i as t};

@@ -1,1 +1,0 @@
-import{en as e,qt as t}from"./query-Cg1Dk0EZ.js";var n=e(t(),1);function r(e){let[t,r]=(0,n.useState)(Date.now);return(0,n.useEffect)(()=>{let t=setInterval(()=>r(Date.now()),e);return()=>clearInterval(t)},[e]),t}export{r as t};

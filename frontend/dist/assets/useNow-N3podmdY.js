@@ -1,0 +1,1 @@
+import{en as e,qt as t}from"./query-BMAgmPI2.js";var n=e(t(),1);function r(e){let[t,r]=(0,n.useState)(Date.now);return(0,n.useEffect)(()=>{let t=setInterval(()=>r(Date.now()),e);return()=>clearInterval(t)},[e]),t}export{r as t};
