@@ -140,6 +140,7 @@ func TestAValueIsNotLetByForHavingHadAnotherName(t *testing.T) {
 // FuzzLook looks for panics, and for masks that make of valid JSON what is none.
 func FuzzLook(f *testing.F) {
 	f.Add(`{"model":"m","messages":[{"role":"user","content":"ann@example.org"}]}`)
+	f.Add(`{"prompt":"foo(\\@list) \\@"}`)
 	f.Add(`{"a":["\"",{"b":"\\"}],"c":"x\u0040y.example.org"}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		r, ok := valid(text)
