@@ -123,7 +123,7 @@ func (s *scan) value(at int, what claim, aws bool, sign byte) {
 	if !quoted {
 		v = strings.TrimRight(v, ".?:")
 		to = at + len(v)
-		if code(v) || names(v) || to < len(text) && (text[to] == '(' || text[to] == '[' || text[to] == '{') {
+		if len(v) < 6 || code(v) || names(v) || to < len(text) && (text[to] == '(' || text[to] == '[' || text[to] == '{') {
 			return // a call or an index: the name of a value and not the value
 		}
 	}

@@ -245,6 +245,7 @@ func FuzzFind(f *testing.F) {
 		f.Add(format.prefix + made(alnumSet, 40))
 	}
 	f.Add(madeKey("RSA ") + madeJWT())
+	f.Add("token:...... 0")
 	f.Add(`password: "Grün3!x` + "\xff")
 	f.Fuzz(check)
 }
