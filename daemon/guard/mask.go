@@ -181,15 +181,10 @@ func (h *hider) text(t *tree, s *str, value []byte, depth int) (masked []byte, c
 		if act := h.m.use.act(x.class); act != llm.MaskAlways && !(act == llm.MaskAway && h.away) {
 			continue
 		}
-		if n := len(spans); n > 0 && x.From < spans[n-1].To { // two lie over each other: all of it is hidden
-			spans[n-1].To = max(spans[n-1].To, x.To)
-			h.acts = h.acts.With(h.m.use.act(x.class))
-			continue
-		}
 		spans = append(spans, x)
 	}
 	done := 0
-	for _, x := range spans {
+	for _, x := range joined(spans) {
 		name := h.names.name(x.Kind, string(value[x.From:x.To]), h.known)
 		if name == "" {
 			continue
@@ -199,6 +194,19 @@ func (h *hider) text(t *tree, s *str, value []byte, depth int) (masked []byte, c
 		done = x.To
 	}
 	return append(masked, value[done:]...), done > 0
+}
+
+// joined makes one of those that lie over each other, of the kind of the first: all of it is to be hidden. It changes spans.
+func joined(spans []classed) []classed {
+	out := spans[:0]
+	for _, x := range spans {
+		if n := len(out); n > 0 && x.From < out[n-1].To {
+			out[n-1].To = max(out[n-1].To, x.To)
+			continue
+		}
+		out = append(out, x)
+	}
+	return out
 }
 
 // names gives placeholders.

@@ -15,6 +15,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"corral/daemon/dialect"
+	"corral/daemon/guard/span"
 	"corral/daemon/llm"
 )
 
@@ -717,6 +718,15 @@ func TestAStreamThatBreaksOffGivesBackWhatItHeld(t *testing.T) {
 		if _, err := reply.Body.Next(); err != error(broken) {
 			t.Errorf("the end is told as %v", err)
 		}
+	}
+}
+
+// Places that lie over each other are hidden together.
+func TestPlacesThatLieOverEachOther(t *testing.T) {
+	at := func(from, to int) classed { return classed{Span: span.Span{From: from, To: to}} }
+	got := joined([]classed{at(0, 5), at(3, 9), at(4, 6), at(9, 12), at(20, 21)})
+	if want := []classed{at(0, 9), at(9, 12), at(20, 21)}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -26,8 +26,11 @@ func (g *Guard) Try(text string) Tried {
 	names.taken([]byte(text))
 	var b strings.Builder
 	at := 0
-	for _, x := range all.spans([]byte(text), nil) {
+	found := all.spans([]byte(text), nil)
+	for _, x := range found {
 		out.Places = append(out.Places, Place{x.class, x.Kind, x.From, x.To})
+	}
+	for _, x := range joined(found) {
 		b.WriteString(text[at:x.From])
 		b.WriteString(names.name(x.Kind, text[x.From:x.To], false))
 		at = x.To
