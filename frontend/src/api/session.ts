@@ -12,7 +12,10 @@ export const sessionQuery = queryOptions({
   refetchInterval: 60_000, // it may end while the page is open
 })
 
-/** Tells `leave` when this browser logs out: what was shown is nobody's any more. */
+/**
+ * Tells `begin` when this browser is about to log out: what is asked for from then on would be refused. Then `leave`, when it has: what was
+ * shown is nobody's any more; or `stay`, when it could not.
+ */
 export const leaving = new EventTarget()
 
 /** Logs this browser in by the code of a one-time link. */
@@ -22,6 +25,12 @@ export async function logIn(code: string) {
 
 /** Logs this browser out. */
 export async function logOut() {
-  unwrap(await client.DELETE('/control/v1/session'))
+  leaving.dispatchEvent(new Event('begin'))
+  try {
+    unwrap(await client.DELETE('/control/v1/session'))
+  } catch (error) {
+    leaving.dispatchEvent(new Event('stay'))
+    throw error
+  }
   leaving.dispatchEvent(new Event('leave'))
 }

@@ -20,7 +20,7 @@ import { useEffect, useRef } from 'react'
 import { Link, Outlet, useLocation, useNavigate } from 'react-router'
 import { recentCalls } from '../api/calls'
 import { feed } from '../api/events'
-import { logOut, sessionQuery } from '../api/session'
+import { leaving, logOut, sessionQuery } from '../api/session'
 import { useFeedState } from '../hooks/useFeedState'
 import { Away } from './Away'
 import { keepFresh } from './live'
@@ -45,11 +45,28 @@ export function Shell() {
   const shown = useRef(pathname)
 
   useEffect(() => {
-    const ends = [recentCalls.follow(feed), keepFresh(queries, feed)]
-    feed.start()
-    return () => {
+    let ends: (() => void)[] = []
+    const stop = () => {
       feed.stop()
       for (const end of ends) end()
+      ends = []
+    }
+    const start = () => {
+      stop()
+      ends = [recentCalls.follow(feed), keepFresh(queries, feed)]
+      feed.start()
+    }
+    const quiet = () => {
+      stop()
+      void queries.cancelQueries()
+    }
+    leaving.addEventListener('begin', quiet)
+    leaving.addEventListener('stay', start)
+    start()
+    return () => {
+      leaving.removeEventListener('begin', quiet)
+      leaving.removeEventListener('stay', start)
+      stop()
     }
   }, [queries])
 
