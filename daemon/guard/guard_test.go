@@ -145,7 +145,7 @@ func FuzzLook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		r, ok := valid(text)
 		if !ok {
-			t.Skip()
+			return // the decoder lets no other through
 		}
 		g, err := New(nobodys)
 		if err != nil {
