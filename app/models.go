@@ -124,6 +124,9 @@ func (e *env) tellModels(list []library.Model) {
 			context = fmt.Sprint(n)
 		}
 		words := map[string]string{"fits": "fits", "tight": "fits tightly", "no": "does not fit"}
+		if m.Away != "" {
+			needs = "nothing: it is at " + m.Away
+		}
 		if word := words[m.Fit.Verdict]; word != "" {
 			needs = library.Size(m.Fit.Needs) + ", " + word
 		}
@@ -192,6 +195,7 @@ func (e *env) modelsShow() *cobra.Command {
 				line("Changed", m.Modified.Local().Format(time.DateTime))
 			}
 			line("Digest", m.Digest)
+			line("Runs at", m.Away)
 			line("In memory", inMemory(m))
 			line("Fits", m.Fit.Text)
 			return w.Flush()

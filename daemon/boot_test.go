@@ -180,6 +180,9 @@ func serveBeside(t testing.TB, told map[string]string, answer func(c net.Conn, r
 		if text := told[r.URL.Path]; text != "" && strings.HasPrefix(r.UserAgent(), "ollama/") {
 			return raw.Reply(c, "application/json", text)
 		}
+		if r.URL.Path == "/api/experimental/aliases" {
+			return raw.Reply(c, "application/json", `{"aliases":[]}`)
+		}
 		u.mu.Lock()
 		u.got = append(u.got, r)
 		u.mu.Unlock()

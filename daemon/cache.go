@@ -127,6 +127,15 @@ func (d *Daemon) embed(ctx context.Context, question string) (space string, vec 
 			if made == nil || !p.OnDevice() || !made.Can(embedding) || again == (p.Name == last) || want != "" && want != p.Name {
 				continue
 			}
+			if f, ok := made.(llm.Forwarder); ok {
+				if host, err := f.Forwards(ctx, embedding.Pattern, c.Cache.Similar.Model, true); host != "" {
+					failed = append(failed, fmt.Errorf("%s passes %s on to %s: a question that is only looked up stays on this device", p.Name, c.Cache.Similar.Model, host))
+					continue
+				} else if err != nil {
+					failed = append(failed, err)
+					continue
+				}
+			}
 			space, vec, err := vectorBy(ctx, made, p.Name, c.Cache.Similar.Model, body)
 			if err == nil {
 				d.embedder.Store(p.Name)

@@ -36,7 +36,7 @@ func (d *Daemon) choices(ctx context.Context) admin.Choices {
 				shown.Problem = err.Error()
 			}
 			for _, m := range list {
-				choice := admin.Choice{Model: m.Model}
+				choice := admin.Choice{Model: m.Model, Away: m.Away}
 				if m.Known {
 					choice.Chats, choice.Sees, choice.Tools = &m.Chats, &m.Sees, &m.Tools
 				}

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"corral/daemon/admin"
+	"corral/daemon/config"
 	"corral/daemon/health"
+	"corral/daemon/llm"
 	"corral/daemon/provider"
 	"corral/daemon/resilience/breaker"
 )
@@ -102,6 +104,12 @@ func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 				continue
 			}
 			said[name] = true
+			if f, ok := h.(llm.Forwarder); ok {
+				if host, _ := f.Forwards(ctx, "", t.Model, false); host != "" {
+					found = append(found, d.forwarded(t, host)...)
+					continue
+				}
+			}
 			stored, err := h.Stored(ctx)
 			held, herr := h.Held(ctx)
 			if err := errors.Join(err, herr); err != nil {
@@ -125,6 +133,20 @@ func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 		found = append(found, *f)
 	}
 	return found
+}
+
+// forwarded is what there is to say of a target that its server passes on to host.
+func (d *Daemon) forwarded(t config.Target, host string) []health.Found {
+	name := t.Provider + "/" + t.Model
+	there := health.Found{Code: health.ModelPresent, Subject: name, Text: "its text is passed on to " + host}
+	c := d.config.Current()
+	for _, m := range c.Models {
+		if (m.LocalOnly || c.LocalOnly) && slices.Contains(m.Targets, t) {
+			return []health.Found{there, {Code: health.LocalOnly, Subject: name, Severity: health.Warning,
+				Text: fmt.Sprintf("%s is local_only, and %s passes %s on to %s: no call for it is sent there", m.Name, t.Provider, t.Model, host)}}
+		}
+	}
+	return []health.Found{there}
 }
 
 // onModel is the command that does something about a model of a server on this device.

@@ -144,6 +144,15 @@ func (d *Daemon) explainTargets(out *admin.Explained, r *llm.Request, targets []
 			return x.Target.Provider == t.Provider && x.Target.Model == t.Model && (!p.LocalOnly || x.OnDevice())
 		})
 	}
+	stays := func(p *llm.Plan, t llm.Target, host *string) bool {
+		for i := range p.Candidates {
+			if x := &p.Candidates[i]; x.Target.Provider == t.Provider && x.Target.Model == t.Model {
+				*host = x.Target.Away
+				return !p.LocalOnly || x.OnDevice()
+			}
+		}
+		return true
+	}
 	for _, t := range targets {
 		if out.Refused == "" && has(last, t.Target) {
 			continue
@@ -154,6 +163,8 @@ func (d *Daemon) explainTargets(out *admin.Explained, r *llm.Request, targets []
 			c.Why = "it cannot answer in this API"
 		case out.Refused != "" && plans[0] == nil:
 			c.Why = "the call is refused before a target is chosen"
+		case !stays(plans[0], t.Target, &c.Away):
+			c.Why = fmt.Sprintf("it would be answered at %s, and %s may be answered on this device only (local_only)", c.Away, cmp.Or(out.Name, r.Model))
 		case !has(plans[0], t.Target):
 			c.Why = "its model cannot do what the call needs: tools, pictures, vectors, or the length of its text"
 		case !has(plans[1], t.Target):

@@ -8,7 +8,7 @@ import (
 // follows. Between them llm.Pass notes when the call comes past, for the metrics.
 func (d *Daemon) journey() llm.Handler {
 	return llm.Chain(
-		d.nest.Handler(), // last: fallback(retry(remember(queue(breaker(timeout(provider)))))); returns with the first content
+		d.nest.Handler(), // last: fallback(retry(remember(queue(breaker(stay(timeout(provider))))))); returns with the first content
 
 		d.trace.Stage, // which trace is the call part of?
 		d.meter.Stage, // all that comes after is counted, logged and put into the ledger, refusals too

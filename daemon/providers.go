@@ -122,7 +122,7 @@ func once(resolve func() (string, error)) func() (string, error) {
 // newTable makes the routing table that c describes, and its providers by name. The caller closes these.
 func (d *Daemon) newTable(c config.Config) (*routing, error) {
 	x := &routing{providers: map[string]provider.Provider{}}
-	t := &route.Table{Models: map[string]*route.Model{}, Made: time.Now()}
+	t := &route.Table{Models: map[string]*route.Model{}, LocalOnly: c.LocalOnly, Made: time.Now()}
 	x.table = t
 	away, keyed := map[string]string{}, map[string]bool{}
 	for i, p := range c.Providers {

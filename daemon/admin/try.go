@@ -20,6 +20,7 @@ type Choice struct {
 	Sees  *bool  `json:"sees,omitempty" doc:"whether it takes pictures; missing: not known"`
 	Tools *bool  `json:"tools,omitempty" doc:"whether it calls tools; missing: not known"`
 	Chats *bool  `json:"chats,omitempty" doc:"whether it makes text; missing: not known"`
+	Away  string `json:"away,omitempty" doc:"host that the provider passes its text on to; missing: none"`
 }
 
 // ProviderChoices are the models of one provider.

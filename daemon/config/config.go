@@ -11,6 +11,7 @@ type Config struct {
 	Origins   []string   `koanf:"origins"`   // web origins allowed beside localhost's, e.g. https://app.example.org; lower case
 	Providers []Provider `koanf:"providers"` // at least one; the first answers names that no entry of Models has
 	Models    []Model    `koanf:"models"`
+	LocalOnly bool       `koanf:"local_only"` // no text of a call leaves this device: targets elsewhere are left out
 	Retry     Retry      `koanf:"retry"`
 	Breaker   Breaker    `koanf:"breaker"`
 	Timeouts  Timeouts   `koanf:"timeouts"`

@@ -34,6 +34,9 @@ providers:
 #    url: http://127.0.0.1:8080/v1
 #    dialects: [anthropic]
 
+# Let no text of a call leave this machine, whoever asks for what: targets elsewhere are left out.
+#local_only: true
+
 # Names that apps ask for, and the models that answer, in order. last_resort answers when none of them can.
 #models:
 #  - name: chat

@@ -33,8 +33,9 @@ func (p Provider) OnDevice() bool {
 // OnDevice says whether the model runs where its provider is. Ollama passes models with the tag cloud or one that ends in
 // -cloud on to its makers' servers.
 func (t Target) OnDevice() bool {
-	tag := strings.ToLower(t.Model[strings.LastIndex(t.Model, ":")+1:]) // Ollama takes names in any case
-	return len(tag) == len(t.Model) || tag != "cloud" && !strings.HasSuffix(tag, "-cloud")
+	at := strings.LastIndex(t.Model, ":")
+	tag := strings.ToLower(strings.TrimSpace(t.Model[at+1:])) // Ollama takes names in any case, and with spaces around the tag
+	return at < 0 || tag != "cloud" && !strings.HasSuffix(tag, "-cloud")
 }
 
 // complete fills in and evens out what may be written in more than one way.

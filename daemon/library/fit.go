@@ -16,7 +16,7 @@ type Machine struct {
 
 // Fit is what a model would need against what is free. It is an estimate: a server may keep its attention cache in another form.
 type Fit struct {
-	Verdict string `json:"verdict" enum:"loaded,fits,tight,no,unknown"`
+	Verdict string `json:"verdict" enum:"loaded,fits,tight,no,away,unknown"`
 	Text    string `json:"text" doc:"that in words, and why"`
 	Needs   uint64 `json:"needs,omitempty" doc:"bytes of memory, in all"`
 	Weights uint64 `json:"weights,omitempty" doc:"bytes of these for the model itself"`
@@ -37,6 +37,9 @@ const (
 
 // fit holds m against what is free; others are bytes that other models of its server have, which it lets go when there is no room.
 func fit(m provider.Model, machine Machine, others uint64) Fit {
+	if m.Away != "" {
+		return Fit{Verdict: "away", Text: fmt.Sprintf("Its server passes the text on to %s; here it needs no memory.", m.Away)}
+	}
 	if m.Loaded {
 		f := Fit{Verdict: "loaded", Needs: m.LoadedBytes, Context: m.LoadedContext, Text: "It is in memory."}
 		switch {

@@ -118,6 +118,7 @@ type Model struct {
 	Fit          Fit        `json:"fit"`
 	UsedBy       []string   `json:"used_by" doc:"what of the config names it"`
 	Keeps        bool       `json:"keeps" doc:"its server can load, let go and remove it"`
+	Away         string     `json:"away,omitempty" doc:"host that its server passes text for it on to; missing: it is on this device"`
 }
 
 // Holding is a model server on this device and what it has.
@@ -201,7 +202,7 @@ func (l *Library) ask(ctx context.Context, s Server, machine Machine) (Holding, 
 	out := make([]Model, 0, len(list))
 	for _, m := range list {
 		x := Model{Provider: s.Name, Name: m.Name, Bytes: m.Bytes, Quantization: m.Quantization, Parameters: m.Parameters, Family: m.Family,
-			Trained: m.Trained, Context: m.Context, Capabilities: append([]string{}, m.Can...), Digest: m.Digest, Keeps: keeps,
+			Trained: m.Trained, Context: m.Context, Capabilities: append([]string{}, m.Can...), Digest: m.Digest, Keeps: keeps, Away: m.Away,
 			UsedBy: append([]string{}, uses[full(m.Name)]...), Fit: fit(m, machine, others-m.LoadedBytes)}
 		if !m.Modified.IsZero() {
 			x.Modified = &m.Modified

@@ -209,6 +209,7 @@ type Reply struct {
 	Provider string
 	Model    string // that answered
 	Digest   string // of that model, where the target tells it
+	Away     string // host that the target passed the text on to; empty: none that is known
 	Route    string // why this target
 	// Translated says that the target was asked in other words than the caller's.
 	Translated bool

@@ -22,10 +22,11 @@ type Knower interface {
 // Listed is a model that a provider says it has.
 type Listed struct {
 	Model string
-	Known bool // what follows is known
-	Chats bool // it makes text
-	Sees  bool // it takes pictures
-	Tools bool // it calls tools
+	Known bool   // what follows is known
+	Chats bool   // it makes text
+	Sees  bool   // it takes pictures
+	Tools bool   // it calls tools
+	Away  string // host that the server passes text for it on to; empty: none
 }
 
 // Lister is a provider that can tell which models it has. The caller bounds ctx.
@@ -44,7 +45,8 @@ type Held struct {
 // quarter of a second old; each answer comes within a second or is an error.
 type Holder interface {
 	Held(ctx context.Context) ([]Held, error)
-	// Stored are the models that could be loaded: their sizes in bytes, by full name. May be five seconds old.
+	// Stored are the models that could be loaded: their sizes in bytes, by full name. May be five seconds old. What the server passes on
+	// to another host is none of them.
 	Stored(ctx context.Context) (map[string]uint64, error)
 	// Full is a model's name as Held and Stored have it.
 	Full(model string) string
@@ -73,6 +75,7 @@ type Model struct {
 	LoadedContext int       // tokens
 	Expires       time.Time // when the server lets it go by itself; zero: not told
 	Folder        string    // in which the server keeps its models
+	Away          string    // host that the server passes text for it on to; empty: none
 }
 
 // Stocker is a provider that can tell what its models are like, and which of them it has in memory.

@@ -42,6 +42,7 @@ const (
 	unable
 	refused
 	internal
+	away
 )
 
 // causes says of each: the word for it in metrics and in Corral-Route, the words for people (after the target's name),
@@ -67,6 +68,7 @@ var causes = [...]struct {
 	unable:      {"unsupported", "fallback:unsupported", "cannot do what was asked", llm.Unsupported, breaker.Unjudged},
 	refused:     {"refused", "fallback:refused", "refused the call, which was translated for it", llm.Invalid, breaker.Unjudged},
 	internal:    {"internal", "fallback:internal", "could not be asked", llm.Internal, breaker.Unjudged},
+	away:        {"not_local", "fallback:not_local", "would pass the call on to another machine", llm.Unsupported, breaker.Unjudged},
 }
 
 // outcome is what came of asking one target.
@@ -239,8 +241,19 @@ func later(k llm.Kind) bool { return k == llm.Busy || k == llm.TooMany }
 
 // nowhere is for a call that may go to none of its targets.
 func (c *call) nowhere() *llm.Error {
-	if c.plan.LocalOnly {
-		return llm.Errorf(llm.Unsupported, "resilience", nil, "%q may be answered on this device only, and none of its targets is. Change its targets or local_only in corral.yaml.", clip(c.r.Model))
+	if !c.plan.LocalOnly {
+		return llm.Errorf(llm.Unsupported, "resilience", nil, "There is no target for %q; add one to corral.yaml.", clip(c.r.Model))
 	}
-	return llm.Errorf(llm.Unsupported, "resilience", nil, "There is no target for %q; add one to corral.yaml.", clip(c.r.Model))
+	for i := range c.plan.Candidates {
+		if x := &c.plan.Candidates[i]; !x.OnDevice() {
+			return c.leaves(x.Target)
+		}
+	}
+	return llm.Errorf(llm.Unsupported, "resilience", nil, "%q may be answered on this device only, and it has no target. Add one in corral.yaml.", clip(c.r.Model))
+}
+
+// leaves is for a call that would leave this device at t, and must not.
+func (c *call) leaves(t llm.Target) *llm.Error {
+	return llm.Errorf(llm.Unsupported, "resilience", nil, "%q may be answered on this device only, and %s would answer it at %s. Change its targets or local_only in corral.yaml.",
+		clip(c.r.Model), c.name(t), t.Away)
 }

@@ -1,11 +1,11 @@
 // Package resilience is the stage that gets an answer although targets fail. A call comes with its plan: the targets that
 // may answer it, in order. What is then done about failures stands in one place, New, and reads
 //
-//	fallback(retry(remember(queue(breaker(trace(timeout(ask)))))))
+//	fallback(retry(remember(queue(breaker(stay(trace(timeout(ask))))))))
 //
 // from the outside in: the next target when one cannot; the same target again when that may help; a place at a server on
-// this device (each try is remembered for who looks at the call later); nothing at all to a target that is known to be away; and no longer than the rules allow. judge.go is the
-// table that says of each error which of these may help.
+// this device (each try is remembered for who looks at the call later); nothing at all to a target that is known to be away, or that
+// would pass on what must stay here; and no longer than the rules allow. judge.go is the table that says of each error which of these may help.
 //
 // To add a kind of failure, add a row to causes and a case to judge. To add a policy, write a function from step to step
 // and name it in New.
@@ -126,7 +126,7 @@ func New(o Options) *Nest {
 	}
 	n := &Nest{o: o, targets: map[key]*target{}, queues: map[string]*queue.Queue{}}
 	n.rules.Store(&o.Rules)
-	n.serve = fallback(retried(remembered(queued(guarded(traced(bounded(ask)))))))
+	n.serve = fallback(retried(remembered(queued(guarded(staying(traced(bounded(ask))))))))
 	return n
 }
 

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"corral/daemon/dialect"
 	"corral/daemon/llm"
 	"corral/daemon/resilience/breaker"
 	"corral/daemon/resilience/queue"
@@ -336,6 +337,32 @@ func (c *call) refused(x *breaker.Refusal) outcome {
 	return o
 }
 
+// staying sends nothing to a server that would pass on what must stay on this device, or what it must not see: the plan may be some
+// seconds old, and where the server could not be asked for it, it says nothing.
+func staying(next step) step {
+	return func(ctx context.Context, c *call, t *target) outcome {
+		r := c.r
+		hidden := r.Mask != nil && r.Mask.Hides(llm.Target{Away: "elsewhere"}) && !r.Mask.Hides(c.at.Target)
+		if !c.plan.LocalOnly && !hidden {
+			return next(ctx, c, t)
+		}
+		model := r.Model
+		if model == "" { // as of a route that is not known
+			if p, err := dialect.Peek(r.Body); err == nil {
+				model = p.Model
+			}
+		}
+		host, err := c.at.Leaves(ctx, r.Path, model, true)
+		if err != nil {
+			return judgeError(err)
+		}
+		if r.Target.Away = host; host != "" && c.plan.LocalOnly {
+			return outcome{verdict: elsewhere, cause: away, unasked: true, err: c.leaves(r.Target)}
+		}
+		return next(ctx, c, t)
+	}
+}
+
 // traced records an attempt in the call's trace, up to the end of its stream.
 func traced(next step) step {
 	return func(ctx context.Context, c *call, t *target) outcome {
@@ -420,6 +447,9 @@ func ask(ctx context.Context, c *call, _ *target) outcome {
 		reply, err = m.Serve(ctx, c.r, c.at.Handler)
 	} else {
 		reply, err = c.at.Handler.Serve(ctx, c.r)
+	}
+	if err == nil && reply.Away != "" {
+		c.r.Target.Away, c.r.Left = reply.Away, reply.Away // it was not known before
 	}
 	c.r.Pass(llm.Answered)
 	return judge(c.r, reply, err)

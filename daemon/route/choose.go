@@ -20,7 +20,7 @@ func (t *Table) choose(r *llm.Request) *llm.Error {
 	if !to.Provider.Can(r.Endpoint) {
 		return llm.Errorf(llm.Unsupported, "route", nil, "The provider %q cannot answer %s. Ask in another API.", provider, r.Path)
 	}
-	r.Plan = &llm.Plan{Candidates: []llm.Candidate{{Target: to.Target, Handler: to.Provider, Keyed: to.Keyed}}}
+	r.Plan = &llm.Plan{Candidates: []llm.Candidate{{Target: to.Target, Handler: to.Provider, Keyed: to.Keyed}}, LocalOnly: t.LocalOnly}
 	r.Target = to.Target
 	return nil
 }

@@ -4,6 +4,7 @@ package route
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -30,9 +31,10 @@ type Model struct {
 
 // Table is where calls may go. It is never changed; Set puts another in its place.
 type Table struct {
-	Default Target // for names that no entry of Models has; its Model is empty
-	Models  map[string]*Model
-	Away    func(model string) string // host that text for a model at Default goes to; empty: it stays on this device
+	Default   Target // for names that no entry of Models has; its Model is empty
+	Models    map[string]*Model
+	LocalOnly bool                      // no call leaves this device, whatever its model
+	Away      func(model string) string // host that text for a model at Default goes to; empty: it stays on this device
 	// Choose finds a target that the operator names, whether or not an entry of Models has it; nil: nobody may choose.
 	Choose func(provider, model string) (Target, bool)
 	Made   time.Time
@@ -80,6 +82,7 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			if err := t.choose(r); err != nil {
 				return nil, err
 			}
+			leaving(ctx, r, r.Model)
 			return next.Serve(ctx, r)
 		}
 		if r.Endpoint.Task != llm.Manage { // which is about the server's own names
@@ -88,8 +91,8 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 		if key.name != "" && r.Endpoint.Name == "model" {
 			return t.own(r), nil
 		}
+		model := r.Model
 		if key.name == "" {
-			model := r.Model
 			if model == "" { // of a route that is not known nothing was read of the body, but where it goes is to be known
 				if p, err := dialect.Peek(r.Body); err == nil {
 					model = p.Model
@@ -108,6 +111,7 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			}
 			return nil, llm.Errorf(llm.Unsupported, "route", nil, "No target of %q can answer %s. Ask in another API, or add a target that can to corral.yaml.", what, r.Path)
 		}
+		leaving(ctx, r, model)
 		if len(r.Plan.Candidates) > 1 {
 			r.Plan = able(ctx, r)
 		}
@@ -136,10 +140,10 @@ func (t *Table) plan(k planKey) *llm.Plan {
 	if p, ok := t.plans.Load(k); ok {
 		return p.(*llm.Plan)
 	}
-	p := &llm.Plan{}
+	p := &llm.Plan{LocalOnly: t.LocalOnly}
 	targets := []Target{t.Default}
 	if m := t.Models[k.name]; m != nil {
-		targets, p.LastResort, p.LocalOnly = m.Targets, m.LastResort, m.LocalOnly
+		targets, p.LastResort, p.LocalOnly = m.Targets, m.LastResort, m.LocalOnly || t.LocalOnly
 	}
 	for _, to := range targets {
 		if k.name == "" {
@@ -151,4 +155,31 @@ func (t *Table) plan(k planKey) *llm.Plan {
 	}
 	got, _ := t.plans.LoadOrStore(k, p)
 	return got.(*llm.Plan)
+}
+
+// leaving gives r a plan that says of each target whether the text leaves this device, where its server has the last word: an Ollama
+// passes some of its models on. model is the one asked for.
+func leaving(ctx context.Context, r *llm.Request, model string) {
+	ep := r.Endpoint
+	if ep.Task != llm.Generate && ep.Task != llm.Embed && ep.Method != "" { // of a route that is not known it may carry text
+		return
+	}
+	own := false
+	for i := range r.Plan.Candidates {
+		x := &r.Plan.Candidates[i]
+		host, _ := x.Leaves(ctx, r.Path, model, false)
+		if host == x.Target.Away {
+			continue
+		}
+		if !own { // others share the plan
+			p := *r.Plan
+			p.Candidates = slices.Clone(p.Candidates)
+			r.Plan, own = &p, true
+			x = &p.Candidates[i]
+		}
+		x.Target.Away = host
+		if i == 0 {
+			r.Target.Away = host
+		}
+	}
 }

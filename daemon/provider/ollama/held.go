@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -108,22 +107,22 @@ func (p *Provider) holds(ctx context.Context) ([]provider.Held, error) {
 }
 
 // Stored are the models on the server's disk.
-func (p *Provider) Stored(ctx context.Context) (map[string]uint64, error) { return p.stored.get(ctx) }
-
-func (p *Provider) stores(ctx context.Context) (map[string]uint64, error) {
-	list, err := p.api.List(ctx)
+func (p *Provider) Stored(ctx context.Context) (map[string]uint64, error) {
+	l, err := p.catalog.since(ctx, time.Now().Add(-storedFresh), catalogFailed)
 	if err != nil {
 		return nil, err
 	}
-	out := make(map[string]uint64, len(list.Models))
-	for _, m := range list.Models {
-		out[p.Full(m.Name)] = uint64(max(m.Size, 0))
+	out := make(map[string]uint64, len(l.models))
+	for name, e := range l.models {
+		if e.away == "" {
+			out[name] = e.bytes
+		}
 	}
 	return out, nil
 }
 
 // Full is model with its tag. Ollama takes names in any case.
-func (p *Provider) Full(model string) string { return strings.ToLower(tagged(model)) }
+func (p *Provider) Full(model string) string { return full(model) }
 
 // Unload asks for a model to be let go (https://github.com/ollama/ollama/blob/v0.17.4/docs/api.md#unload-a-model). Ollama waits for
 // the calls that run.

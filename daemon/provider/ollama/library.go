@@ -58,7 +58,7 @@ func (p *Provider) Stock(ctx context.Context) ([]provider.Model, error) {
 	for _, m := range list.Models {
 		d := of[m.Digest]
 		x := provider.Model{Name: m.Name, Bytes: uint64(max(m.Size, 0)), Quantization: m.Details.QuantizationLevel, Parameters: m.Details.ParameterSize,
-			Family: m.Details.Family, Trained: d.trained, Context: d.context, Cache: d.cache, Can: d.can, Digest: m.Digest, Modified: m.ModifiedAt, Folder: d.folder}
+			Family: m.Details.Family, Trained: d.trained, Context: d.context, Cache: d.cache, Can: d.can, Digest: m.Digest, Modified: m.ModifiedAt, Folder: d.folder, Away: awayOf(m)}
 		if x.Quantization == "unknown" {
 			x.Quantization = ""
 		}
@@ -229,9 +229,8 @@ func (p *Provider) Load(ctx context.Context, name string, keep time.Duration) er
 
 // altered makes what is remembered of the models be asked for anew.
 func (p *Provider) altered() {
-	p.digests.changed()
+	p.catalog.changed()
 	p.known.changed()
-	p.stored.changed()
 	p.held.changed()
 }
 

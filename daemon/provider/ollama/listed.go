@@ -24,7 +24,7 @@ func (p *Provider) Models(ctx context.Context) ([]provider.Listed, error) {
 	places := make(chan struct{}, askedOnce)
 	var wg sync.WaitGroup
 	for i, m := range list.Models {
-		out[i].Model = m.Name
+		out[i].Model, out[i].Away = m.Name, awayOf(m)
 		if i >= maxKnown {
 			continue
 		}

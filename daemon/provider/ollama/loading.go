@@ -2,7 +2,6 @@ package ollama
 
 import (
 	"context"
-	"strings"
 
 	"github.com/ollama/ollama/api"
 )
@@ -16,8 +15,8 @@ import (
 //
 // A model that hangs in its first answer looks like the latter, and is given up when timeouts.load is over.
 func (p *Provider) Loading(ctx context.Context, model string) (bool, error) {
-	if elsewhere(model) {
-		return false, nil
+	if e, _ := p.catalog.known(ctx, model); e.away != "" {
+		return false, nil // nobody sees it being loaded where it is
 	}
 	first, err := p.running(ctx, model)
 	if err != nil || first == nil {
@@ -37,23 +36,9 @@ func (p *Provider) running(ctx context.Context, model string) (*api.ProcessModel
 		return nil, err
 	}
 	for i := range list.Models {
-		if m := &list.Models[i]; strings.EqualFold(m.Name, tagged(model)) || strings.EqualFold(m.Model, tagged(model)) {
+		if m := &list.Models[i]; full(m.Name) == full(model) || full(m.Model) == full(model) {
 			return m, nil
 		}
 	}
 	return nil, nil
-}
-
-// tagged is model as Ollama lists it.
-func tagged(model string) string {
-	if !strings.Contains(model[strings.LastIndex(model, "/")+1:], ":") {
-		model += ":latest"
-	}
-	return model
-}
-
-// elsewhere reports whether model runs at Ollama's makers, who are never seen loading it.
-func elsewhere(model string) bool {
-	tag := model[strings.LastIndex(model, ":")+1:]
-	return tag != model && (tag == "cloud" || strings.HasSuffix(tag, "-cloud"))
 }

@@ -19,10 +19,9 @@ type Provider struct {
 	*relay.Relay
 	base    string // of its paths
 	api     *api.Client
-	digests digests
+	catalog catalog
 	known   knowledge
 	held    recent[[]provider.Held]
-	stored  recent[map[string]uint64]
 	details details
 }
 
@@ -35,40 +34,35 @@ func New(o relay.Options) *Provider {
 	o.Speaks = func(*llm.Endpoint) bool { return true } // what it does not know it answers with 404, as it would without Corral
 	base := *o.Base
 	p := &Provider{Relay: relay.New(o), base: strings.TrimSuffix(o.Base.EscapedPath(), "/"), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
-	p.digests.fetch = p.list
+	p.catalog.fetch = p.list
 	p.known.fetch = p.show
 	p.held = recent[[]provider.Held]{fresh: heldFresh, fetch: p.holds}
-	p.stored = recent[map[string]uint64]{fresh: storedFresh, fetch: p.stores}
 	return p
 }
 
-// Serve relays r and notes the digest of the model that answered.
+// Serve relays r and notes the digest of the model that answered, and where that is if it is not here. The server is asked for both
+// while it works on r, so that r need not wait for them.
 func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
+	asks := r.Endpoint.Task == llm.Generate || r.Endpoint.Task == llm.Embed
+	var known func(context.Context, string) entry
+	if asks {
+		known = p.catalog.ahead()
+	}
 	reply, err := p.Relay.Serve(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	switch r.Endpoint.Task {
-	case llm.Generate, llm.Embed:
+	switch {
+	case asks:
+		e := known(ctx, reply.Model)
+		reply.Away = e.away
 		if reply.Status < 300 {
-			reply.Digest = p.digests.of(ctx, reply.Model)
+			reply.Digest = e.digest
 		}
-	case llm.Manage:
+	case r.Endpoint.Task == llm.Manage:
 		p.altered()
 	}
 	return reply, nil
-}
-
-func (p *Provider) list(ctx context.Context) (map[string]string, error) {
-	list, err := p.api.List(ctx)
-	if err != nil {
-		return nil, err
-	}
-	known := make(map[string]string, len(list.Models))
-	for _, m := range list.Models {
-		known[m.Name] = m.Digest
-	}
-	return known, nil
 }
 
 // Able reports whether model can do what is needed, by what Ollama says of it. It waits for that for half a second at most.
@@ -85,7 +79,10 @@ func (p *Provider) show(ctx context.Context, model string) (traits, error) {
 }
 
 // Digest is that of model; empty when it cannot be told.
-func (p *Provider) Digest(ctx context.Context, model string) string { return p.digests.of(ctx, model) }
+func (p *Provider) Digest(ctx context.Context, model string) string {
+	e, _ := p.catalog.known(ctx, model)
+	return e.digest
+}
 
 // Probe asks for the server's version.
 func (p *Provider) Probe(ctx context.Context) error {
@@ -95,7 +92,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 
 // Close lets go of idle connections.
 func (p *Provider) Close() {
-	p.digests.close()
+	p.catalog.close()
 	p.known.close()
 	p.Relay.Close()
 }

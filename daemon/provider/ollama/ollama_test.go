@@ -21,7 +21,7 @@ func TestProvider(t *testing.T) {
 		Path:     func(corral string) string { return corral },
 		Dialects: []llm.Dialect{llm.Ollama, llm.OpenAI, llm.Anthropic},
 		Probe:    "/api/version",
-		Beside:   map[string]string{"/api/tags": `{"models":[]}`},
+		Beside:   map[string]string{"/api/tags": `{"models":[]}`, "/api/experimental/aliases": `{"aliases":null}`},
 	})
 }
 

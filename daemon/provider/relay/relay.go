@@ -21,6 +21,7 @@ import (
 	"corral/daemon/dialect"
 	"corral/daemon/llm"
 	"corral/daemon/outbound"
+	"corral/daemon/provider"
 	"corral/daemon/translate"
 )
 
@@ -102,7 +103,8 @@ func (p *Relay) Ask(ctx context.Context, path string) error {
 // maxTold bounds what a server tells of itself, such as its list of models, in bytes.
 const maxTold = 8 << 20
 
-// Tell sends a bare GET for path, with the server's own key, and returns what the server tells.
+// Tell sends a bare GET for path, with the server's own key, and returns what the server tells. Its error is a *provider.AskError where the
+// server answered otherwise than with a 200.
 func (p *Relay) Tell(ctx context.Context, path string) ([]byte, error) {
 	res, err := p.get(ctx, path)
 	if err != nil {
@@ -110,7 +112,7 @@ func (p *Relay) Tell(ctx context.Context, path string) ([]byte, error) {
 	}
 	defer res.Close()
 	if res.Status != http.StatusOK {
-		return nil, fmt.Errorf("it answered with status %d when asked for %s", res.Status, path)
+		return nil, &provider.AskError{Status: res.Status, Text: fmt.Sprintf("it answered with status %d when asked for %s", res.Status, path)}
 	}
 	return io.ReadAll(io.LimitReader(res, maxTold))
 }

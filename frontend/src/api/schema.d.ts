@@ -1475,6 +1475,8 @@ export interface components {
             type: "call";
         };
         Choice: {
+            /** @description host that the provider passes its text on to; missing: none */
+            away?: string;
             /** @description whether it makes text; missing: not known */
             chats?: boolean;
             model: string;
@@ -2218,7 +2220,7 @@ export interface components {
             /** @description that in words, and why */
             text: string;
             /** @enum {string} */
-            verdict: "loaded" | "fits" | "tight" | "no" | "unknown";
+            verdict: "loaded" | "fits" | "tight" | "no" | "away" | "unknown";
             /**
              * Format: int64
              * @description bytes of these for the model itself
@@ -2271,6 +2273,8 @@ export interface components {
             vram?: number;
         };
         LibraryModel: {
+            /** @description host that its server passes text for it on to; missing: it is on this device */
+            away?: string;
             /**
              * Format: int64
              * @description on the disk

@@ -53,6 +53,14 @@ test('a server that is away is told with what mends it', async () => {
   expect(screen.getByText('No model is shown')).toBeTruthy()
 })
 
+test('a model that its server passes on is shown as one that is not here', async () => {
+  const away: Model = { ...model, away: 'big.example', fit: { verdict: 'away', text: 'Its server passes the text on to big.example.' } }
+  show(<Page />, { [`GET ${base}`]: { ...empty, models: [away] } })
+  const card = within(await screen.findByRole('listitem', { name: 'm:latest' }))
+  expect(card.getByText('Not on this device')).toBeTruthy()
+  expect(card.getByText(/passes the text on to big.example/)).toBeTruthy()
+})
+
 test('a model is shown with all that is known; one that the config names is not removed without a word', async () => {
   const asked = show(<Page />, { [`GET ${base}`]: { ...empty, models: [model] }, [`DELETE ${base}/models/m%3Alatest`]: model })
   const card = within(await screen.findByRole('listitem', { name: 'm:latest' }))

@@ -341,6 +341,7 @@ const verdicts = {
   fits: { level: 'ok', word: 'Fits' },
   tight: { level: 'warning', word: 'Fits tightly' },
   no: { level: 'critical', word: 'Does not fit' },
+  away: { level: 'warning', word: 'Not on this device' },
   unknown: { level: 'absent', word: 'Not known whether it fits' },
 } as const
 

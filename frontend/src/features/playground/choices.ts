@@ -14,7 +14,7 @@ export function groups(c: Choices): Group[] {
   for (const p of c.providers ?? []) {
     const items = (p.models ?? [])
       .filter((m) => m.chats !== false)
-      .map((m) => ({ value: `target:${p.provider}/${m.model}`, label: `${p.provider}/${short(m.model)}` }))
+      .map((m) => ({ value: `target:${p.provider}/${m.model}`, label: `${p.provider}/${short(m.model)}${m.away ? `, at ${m.away}` : ''}` }))
     if (items.length > 0) out.push({ group: p.away ? `${p.provider}, at ${p.away}` : `${p.provider}, on this device`, items })
   }
   return out

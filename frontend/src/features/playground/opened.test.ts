@@ -82,6 +82,7 @@ const choices = {
         { model: 'eye:latest', chats: true, sees: true },
         { model: 'blind', chats: true, sees: false },
         { model: 'embed', chats: false },
+        { model: 'far', away: 'big.example' },
       ],
     },
     { provider: 'openai', kind: 'openai' as const, away: 'api.openai.com', models: [{ model: 'gpt' }] },
@@ -91,9 +92,10 @@ const choices = {
 test('names come first, then what each provider has and makes text', () => {
   expect(groups(choices).map((g) => [g.group, g.items.map((i) => i.value)])).toEqual([
     ['Names of the config', ['chat']],
-    ['local, on this device', ['target:local/eye:latest', 'target:local/blind']],
+    ['local, on this device', ['target:local/eye:latest', 'target:local/blind', 'target:local/far']],
     ['openai, at api.openai.com', ['target:openai/gpt']],
   ])
+  expect(groups(choices)[1]?.items[2]?.label).toBe('local/far, at big.example')
   expect(first(choices)).toBe('chat')
 })
 

@@ -24,6 +24,12 @@ test('only what differs is changed; numbers stay numbers; an emptied field is ta
   ])
 })
 
+test('what is true or false is written so', () => {
+  expect(editsOf({ local_only: false }, { local_only: 'true' })).toEqual([{ op: 'set', path: 'local_only', value: true }])
+  expect(editsOf({ local_only: true }, { local_only: 'false' })).toEqual([{ op: 'set', path: 'local_only', value: false }])
+  expect(editsOf({ local_only: false }, { local_only: 'false' })).toEqual([])
+})
+
 test('what is no number goes to the daemon, which says what would be right', () => {
   expect(editsOf(config, { 'limits.concurrent': 'many' })).toEqual([{ op: 'set', path: 'limits.concurrent', value: 'many' }])
 })

@@ -18,6 +18,20 @@ const masks = [
 
 export const groups: { title: string; fields: Field[] }[] = [
   {
+    title: 'Where calls go',
+    fields: [
+      {
+        path: 'local_only',
+        label: 'Text may leave this machine',
+        about: 'Models elsewhere are those of other machines and clouds, also where an Ollama here passes calls on to them.',
+        kind: [
+          { value: 'false', label: 'for models elsewhere that the config or Ollama has' },
+          { value: 'true', label: 'never: such calls are refused' },
+        ],
+      },
+    ],
+  },
+  {
     title: 'Cache',
     fields: [
       {
@@ -138,9 +152,15 @@ export function editsOf(config: Record<string, unknown>, values: Record<string, 
       if (now === undefined || now.trim() === valueAt(config, f.path)) continue
       const text = now.trim()
       if (text === '') edits.push({ op: 'remove', path: f.path })
-      else edits.push({ op: 'set', path: f.path, value: f.kind === 'number' && Number.isFinite(Number(text)) ? Number(text) : text })
+      else edits.push({ op: 'set', path: f.path, value: written(f, text) })
     }
   return edits
+}
+
+/** A value as YAML has it: a number, a truth or a text. */
+function written(f: Field, text: string): unknown {
+  if (f.kind === 'number' && Number.isFinite(Number(text))) return Number(text)
+  return typeof f.kind !== 'string' && (text === 'true' || text === 'false') ? text === 'true' : text
 }
 
 /** Takes out the budgets at these places, the last first, so that the places of the others stay; then adds the new ones. */
