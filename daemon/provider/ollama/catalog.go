@@ -16,6 +16,7 @@ import (
 
 	"corral/daemon/config"
 	"corral/daemon/llm"
+	"corral/daemon/outbound"
 	"corral/daemon/provider"
 )
 
@@ -263,43 +264,34 @@ func (c *catalog) close() {
 
 // list asks the server what it has. A server that knows no such question has none that it passes on.
 func (p *Provider) list(ctx context.Context) (*list, error) {
-	var aliases []alias
-	done := make(chan error, 1)
-	go func() { // it ends before list does
-		var err error
-		aliases, err = p.aliases(ctx)
-		done <- err
-	}()
-	tags, err := p.api.List(ctx)
-	aerr := <-done
-	var status api.StatusError
-	if errors.As(err, &status) && status.StatusCode < 500 {
-		return &list{}, nil
-	}
-	if err := cmp.Or(err, aerr); err != nil {
+	var tags api.ListResponse
+	var named struct{ Aliases []alias }
+	var wg sync.WaitGroup
+	var aliasesErr error
+	wg.Go(func() { aliasesErr = p.tell(ctx, "/api/experimental/aliases", &named) })
+	err := p.tell(ctx, "/api/tags", &tags)
+	wg.Wait()
+	if err := cmp.Or(err, aliasesErr); err != nil {
 		return nil, err
 	}
-	l := &list{models: make(map[string]entry, len(tags.Models)), aliases: aliases}
+	l := &list{models: make(map[string]entry, len(tags.Models)), aliases: named.Aliases}
 	for _, m := range tags.Models {
 		l.models[full(m.Name)] = entry{digest: m.Digest, bytes: uint64(max(m.Size, 0)), away: awayOf(m)}
 	}
 	return l, nil
 }
 
-// aliases are the server's, where it has any: they are one of Ollama's experiments.
-func (p *Provider) aliases(ctx context.Context) ([]alias, error) {
-	text, err := p.Tell(ctx, p.base+"/api/experimental/aliases")
-	if answered := new(provider.AskError); errors.As(err, &answered) && answered.Status < 500 {
-		return nil, nil
+// tell asks the server what it has at path. Into nothing is put if it has no such path, as one that is no Ollama: aliases are one of
+// Ollama's experiments.
+func (p *Provider) tell(ctx context.Context, path string, into any) error {
+	text, err := p.Tell(ctx, p.base+path)
+	if refused := new(provider.AskError); errors.As(err, &refused) && refused.Status < 500 {
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var in struct{ Aliases []alias }
-	if err := json.Unmarshal(text, &in); err != nil {
-		return nil, nil // some other server's words
-	}
-	return in.Aliases, nil
+	return json.Unmarshal(text, into)
 }
 
 // awayOf is the host that text for a model of the list is passed on to; empty: it is on the server's own disk.
@@ -341,9 +333,12 @@ func (p *Provider) Forwards(ctx context.Context, path, model string, sure bool) 
 	} else {
 		e, cause = p.catalog.known(ctx, model)
 	}
-	if cause != nil {
-		return e.away, llm.Errorf(llm.Unreachable, "ask "+p.Name()+" for its models", cause,
-			"The Ollama at %q did not say whether %s stays on this device, so it was not asked.", p.Name(), model)
+	switch {
+	case errors.Is(cause, outbound.ErrDial):
+		return e.away, p.Failed(ctx, "ask "+p.Name()+" for its models", cause)
+	case cause != nil:
+		return e.away, llm.Errorf(llm.Timeout, "ask "+p.Name()+" for its models", cause,
+			"Ollama at %q did not say whether %s stays on this device, so it was not asked. It may be overloaded or hung.", p.Name(), model)
 	}
 	return e.away, nil
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"corral/daemon/llm"
 )
 
 func TestAModelIsFoundByEachOfItsNames(t *testing.T) {
@@ -219,5 +222,11 @@ func TestServersThatKnowNoModels(t *testing.T) {
 			t.Errorf("tags %d, aliases %d: %q %v", c.tags, c.aliases, host, err)
 		}
 		s.Close()
+	}
+	if _, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), "/api/chat", "m", true); err == nil || err.Kind != llm.Unreachable || !strings.Contains(err.Message, "ollama serve") {
+		t.Errorf("nobody listens: %v", err)
+	}
+	if host, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), "/api/experimental/web_fetch", "", true); host != ollamaCloud || err != nil {
+		t.Errorf("a search of the web: %q %v", host, err)
 	}
 }

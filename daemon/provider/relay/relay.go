@@ -162,7 +162,7 @@ func (p *Relay) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 	}
 	res, err := p.client.Do(ctx, call)
 	if err != nil {
-		return nil, p.failed(ctx, "ask "+p.o.Name, err)
+		return nil, p.Failed(ctx, "ask "+p.o.Name, err)
 	}
 	reply, err := p.answer(ctx, r, res, t)
 	if err != nil {
@@ -271,8 +271,8 @@ func (p *Relay) tooLong() error {
 	return llm.Errorf(llm.BadAnswer, "read "+p.o.Name, nil, "%s at %q answered with over %d MiB.", p.o.Server, p.o.Name, maxWhole>>20)
 }
 
-// failed turns an error of the connection into what the caller can do about it.
-func (p *Relay) failed(ctx context.Context, op string, err error) *llm.Error {
+// Failed turns an error of the connection into what the caller can do about it.
+func (p *Relay) Failed(ctx context.Context, op string, err error) *llm.Error {
 	var e *llm.Error
 	if errors.As(err, &e) {
 		return p.withoutKey(e) // the caller's own body failed while it was being sent, or an event was too long
@@ -402,7 +402,7 @@ func (s *stream) end(err error) error {
 		if seen.Terminal && llm.Ended(s.ctx) == nil {
 			return io.EOF // all of the answer came; only the connection ended badly
 		}
-		return s.p.failed(s.ctx, "read "+s.p.o.Name, err)
+		return s.p.Failed(s.ctx, "read "+s.p.o.Name, err)
 	}
 	if seen.Terminal || seen.Failed && seen.Content || s.ep.Task != llm.Generate && seen.Content {
 		return io.EOF
@@ -459,7 +459,7 @@ func (b *whole) read() error {
 			return nil
 		}
 		if err != nil {
-			return b.p.failed(b.ctx, "read "+b.p.o.Name, err)
+			return b.p.Failed(b.ctx, "read "+b.p.o.Name, err)
 		}
 		if len(buf) >= maxWhole {
 			b.more = true
@@ -489,7 +489,7 @@ func (b *whole) Next() ([]byte, error) {
 		return (*b.buf)[:n], nil
 	}
 	if b.err != nil && b.err != io.EOF {
-		return nil, b.p.failed(b.ctx, "read "+b.p.o.Name, b.err)
+		return nil, b.p.Failed(b.ctx, "read "+b.p.o.Name, b.err)
 	}
 	return nil, io.EOF
 }

@@ -35,7 +35,7 @@ func (p *Relay) translated(ctx context.Context, r *llm.Request, t Timeouts) (*ll
 	}
 	res, err := p.client.Do(ctx, call)
 	if err != nil {
-		return nil, p.failed(ctx, "ask "+p.o.Name, err)
+		return nil, p.Failed(ctx, "ask "+p.o.Name, err)
 	}
 	reply, err := p.backIntoWords(ctx, tc, res, t)
 	if err != nil {
@@ -114,7 +114,7 @@ func (s *spoken) untilContent() error {
 			return nil // an answer without content, with an honest end
 		}
 		if err != nil {
-			return s.p.failed(s.ctx, "read "+s.p.o.Name, err)
+			return s.p.Failed(s.ctx, "read "+s.p.o.Name, err)
 		}
 		if len(s.held) > maxHeld {
 			return nil
@@ -131,7 +131,7 @@ func (s *spoken) Next() ([]byte, error) {
 	}
 	b, err := s.Stream.Next()
 	if err != nil && err != io.EOF {
-		err = s.p.failed(s.ctx, "read "+s.p.o.Name, err)
+		err = s.p.Failed(s.ctx, "read "+s.p.o.Name, err)
 	}
 	return b, err
 }
