@@ -41,6 +41,7 @@ type entry struct {
 type list struct {
 	at      time.Time
 	models  map[string]entry // by Full
+	short   map[string]entry // those whose tag is latest, without it: as most calls name them
 	aliases []alias
 }
 
@@ -54,6 +55,12 @@ type alias struct {
 
 // of is what l has under a name, in any of the forms in which Ollama takes it.
 func (l *list) of(name string) (entry, bool) {
+	if e, ok := l.short[name]; ok {
+		return e, true
+	}
+	if e, ok := l.models[name]; ok {
+		return e, true
+	}
 	name = full(name)
 	for range len(l.aliases) + 1 { // they may go in a ring
 		if e, ok := l.models[name]; ok {
@@ -131,6 +138,12 @@ var errClosed = errors.New("the provider was closed")
 // since is the list as the server had it at a time or later. If the server does not say, what it said last, or nil, with why. What failed
 // less than pause ago is not tried again.
 func (c *catalog) since(ctx context.Context, t time.Time, pause time.Duration) (*list, error) {
+	c.mu.Lock()
+	l := c.last
+	c.mu.Unlock()
+	if l != nil && !l.at.Before(t) {
+		return l, nil // as for most calls
+	}
 	ctx, cancel := context.WithTimeout(ctx, catalogTimeout)
 	defer cancel()
 	for {
@@ -274,9 +287,13 @@ func (p *Provider) list(ctx context.Context) (*list, error) {
 	if err := cmp.Or(err, aliasesErr); err != nil {
 		return nil, err
 	}
-	l := &list{models: make(map[string]entry, len(tags.Models)), aliases: named.Aliases}
+	l := &list{models: make(map[string]entry, len(tags.Models)), short: map[string]entry{}, aliases: named.Aliases}
 	for _, m := range tags.Models {
-		l.models[full(m.Name)] = entry{digest: m.Digest, bytes: uint64(max(m.Size, 0)), away: awayOf(m)}
+		name, e := full(m.Name), entry{digest: m.Digest, bytes: uint64(max(m.Size, 0)), away: awayOf(m)}
+		l.models[name] = e
+		if short, ok := strings.CutSuffix(name, ":latest"); ok {
+			l.short[short] = e
+		}
 	}
 	return l, nil
 }

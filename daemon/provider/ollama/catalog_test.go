@@ -230,3 +230,12 @@ func TestServersThatKnowNoModels(t *testing.T) {
 		t.Errorf("a search of the web: %q %v", host, err)
 	}
 }
+
+func BenchmarkKnown(b *testing.B) {
+	c := &catalog{last: &list{at: time.Now().Add(time.Hour), models: map[string]entry{"m:latest": {}}, short: map[string]entry{"m": {}}}}
+	b.ReportAllocs()
+	for b.Loop() {
+		c.known(b.Context(), "m")
+		c.ahead()(b.Context(), "m")
+	}
+}
