@@ -105,7 +105,7 @@ func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 			}
 			said[name] = true
 			if f, ok := h.(llm.Forwarder); ok {
-				if host, _ := f.Forwards(ctx, "", t.Model, false); host != "" {
+				if host, _ := f.Forwards(ctx, nil, t.Model, llm.Lately); host != "" {
 					found = append(found, d.forwarded(t, host)...)
 					continue
 				}

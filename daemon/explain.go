@@ -145,6 +145,9 @@ func (d *Daemon) explainTargets(out *admin.Explained, r *llm.Request, targets []
 		})
 	}
 	stays := func(p *llm.Plan, t llm.Target, host *string) bool {
+		if p == nil {
+			return true
+		}
 		for i := range p.Candidates {
 			if x := &p.Candidates[i]; x.Target.Provider == t.Provider && x.Target.Model == t.Model {
 				*host = x.Target.Away

@@ -197,6 +197,11 @@ cache: { exact: { when: "off" } }
 			t.Errorf("%s with local_only for all: %s %s", ask.path, res.Status, got)
 		}
 	}
+	for _, ask := range []struct{ method, path string }{{"POST", "/api/show"}, {"DELETE", "/api/delete"}} { // no text of a call goes there
+		if res, got := corral.do(ask.method, ask.path, `{"model":"none:120b-cloud"}`); res.StatusCode != 404 {
+			t.Errorf("%s with local_only for all: %s %s", ask.path, res.Status, got)
+		}
+	}
 	if res, got := corral.do("POST", w.path, fmt.Sprintf(w.body, "tiny")); res.StatusCode != 200 {
 		t.Errorf("tiny with local_only for all: %s %s", res.Status, got)
 	}
@@ -213,6 +218,24 @@ cache: { exact: { when: "off" } }
 		}
 		if far.heard() != "" {
 			t.Errorf("mine is %s now: what must stay here got to big.example", source)
+		}
+	}
+	for _, x := range []struct{ path, body string }{
+		{"/api/create", `{"model":"mine","from":"tiny","remote_host":"http://big.example:8080"}`}, // streamed: it is done when the answer ends
+		{"/api/copy", `{"source":"tiny","destination":"mine"}`},
+		{"/api/delete", `{"model":"mine"}`},
+		{"/api/experimental/aliases", `{"alias":"mine","target":"assistant"}`},
+	} {
+		method := "POST"
+		if x.path == "/api/delete" {
+			method = "DELETE"
+		}
+		if res, got := corral.do(method, x.path, x.body); res.StatusCode != 200 {
+			t.Fatalf("%s: %s %s", x.path, res.Status, got)
+		}
+		res, got := corral.do("POST", w.path, fmt.Sprintf(w.body, "diary"))
+		if want := map[string]int{"/api/create": 501, "/api/copy": 200, "/api/delete": 404, "/api/experimental/aliases": 501}[x.path]; res.StatusCode != want || far.heard() != "" {
+			t.Errorf("after %s: %s %s", x.path, res.Status, got)
 		}
 	}
 }

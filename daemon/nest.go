@@ -47,9 +47,6 @@ func (d *Daemon) newNest(c config.Config) *resilience.Nest {
 			if d.log.Enabled(context.Background(), slog.LevelDebug) {
 				d.log.Debug("asking a target", "request_id", r.ID, "provider", r.Target.Provider, "model", r.Target.Model, "why", r.Target.Why, "attempt", r.Attempts)
 			}
-			if r.Target.Away != "" {
-				r.Left = r.Target.Away
-			}
 		},
 		Queued: func(t llm.Target, waited time.Duration) {
 			d.waits(t.Provider).Update(waited.Seconds())

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,10 +122,10 @@ func once(resolve func() (string, error)) func() (string, error) {
 
 // newTable makes the routing table that c describes, and its providers by name. The caller closes these.
 func (d *Daemon) newTable(c config.Config) (*routing, error) {
-	x := &routing{providers: map[string]provider.Provider{}}
+	x := &routing{providers: map[string]provider.Provider{}, away: map[string]string{}}
 	t := &route.Table{Models: map[string]*route.Model{}, LocalOnly: c.LocalOnly, Made: time.Now()}
 	x.table = t
-	away, keyed := map[string]string{}, map[string]bool{}
+	away, keyed := x.away, map[string]bool{}
 	for i, p := range c.Providers {
 		made, err := d.newProvider(c, p)
 		if err != nil {
@@ -181,6 +182,22 @@ const ollamaCloud = "ollama.com"
 type routing struct {
 	table     *route.Table
 	providers map[string]provider.Provider
+	away      map[string]string // host of each provider that is not on this device
+}
+
+// where is the host that the text of r went to when it was sent to t; known is false where t's server does not pass calls on, or does not
+// say.
+func (d *Daemon) where(r *llm.Request, t llm.Target) (host string, known bool) {
+	x := d.routing.Load()
+	if x.away[t.Provider] != "" || !r.Endpoint.Carries() {
+		return "", false
+	}
+	f, ok := x.providers[t.Provider].(llm.Forwarder)
+	if !ok {
+		return "", false
+	}
+	host, err := f.Forwards(context.Background(), r, cmp.Or(t.Model, r.Model, r.Seems), llm.Then)
+	return host, err == nil
 }
 
 // close lets go of the providers; calls under way keep their connections.

@@ -15,6 +15,7 @@ package budget
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -423,7 +424,11 @@ func (b *Budgets) instead(ctx context.Context, r *llm.Request, over *over, next 
 	r.Plan = plan
 	if len(plan.Candidates) > 0 {
 		r.Target = plan.Candidates[0].Target
-		return next.Serve(ctx, r)
+		reply, err := next.Serve(ctx, r)
+		if errors.Is(err, llm.ErrStays) && llm.AsError(err).Kind == llm.Unsupported && !was.LocalOnly { // it would have left after all
+			return nil, over.refusal(b.o.Zone)
+		}
+		return reply, err
 	}
 	reply, err := next.Serve(ctx, r)
 	if err != nil && llm.AsError(err).Kind == llm.Unsupported { // the last resort knew nothing either

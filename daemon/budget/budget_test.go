@@ -71,6 +71,29 @@ func TestWhatBecomesOfACallThatABudgetHasNoRoomFor(t *testing.T) {
 	}
 }
 
+// TestACallThatWouldHaveLeftAfterAll: that a model on this device is not there any more is told as what it is, a budget without room.
+func TestACallThatWouldHaveLeftAfterAll(t *testing.T) {
+	leaves := llm.Errorf(llm.Unsupported, "stay", llm.ErrStays, "it would leave")
+	for _, c := range []struct {
+		name  string
+		local bool // the call must stay for another reason too
+		err   *llm.Error
+		want  llm.Kind
+	}{{"for the budget's sake", false, leaves, llm.OverBudget}, {"for its own", true, leaves, llm.Unsupported}, {"another failure", false, llm.Errorf(llm.Unreachable, "ask", nil, "away"), llm.Unreachable}} {
+		d := open(t, &book{}, Rule{Per: Day, Limit: usd, Then: LocalOnly, Scope: All})
+		d.spend(nobody, 2*usd)
+		p := plan(false, "cloud", "local")
+		p.LocalOnly = c.local
+		if c.local {
+			p.Candidates = append(p.Candidates, plan(false, "metered").Candidates...)
+		}
+		_, err := d.b.Stage(llm.HandlerFunc(func(context.Context, *llm.Request) (*llm.Reply, error) { return nil, c.err })).Serve(t.Context(), d.call(nobody, p, 500))
+		if err == nil || llm.AsError(err).Kind != c.want {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 func TestCallsAtOnceCannotOverrunABudget(t *testing.T) {
 	d := open(t, &book{}, Rule{Per: Day, Limit: usd, Then: Refuse, Scope: All}, Rule{Per: Hour, Limit: usd / 2, Then: Refuse, Scope: User})
 	var wg sync.WaitGroup

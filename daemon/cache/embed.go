@@ -402,7 +402,7 @@ func (c *Cache) keepVectors(b *batch, inputs []int, answer []byte, took time.Dur
 		length := int64(len(b.inputs[i]))
 		share := total * length / max(size, 1)
 		total, size = total-share, size-length
-		out[b.keys[i]] = &entry{body: []byte(v.Raw), Head: Head{Owner: b.r.Caller.Key, Asked: b.r.Model, Provider: x.Provider, Model: model, Digest: b.digest, Away: x.Away,
+		out[b.keys[i]] = &entry{body: []byte(v.Raw), Head: Head{Owner: b.r.Caller.Key, Asked: b.r.Model, Provider: x.Provider, Model: model, Digest: b.digest, Away: b.r.Target.Away,
 			Endpoint: b.r.Endpoint.Name, Type: "application/json", Stored: now, Exact: now.Add(b.ttl), Took: took / time.Duration(len(inputs)),
 			Usage: llm.Usage{Input: share, Output: -1, Cached: -1, Written: -1, Reasoning: -1}}}
 	}

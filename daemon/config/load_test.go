@@ -213,7 +213,7 @@ func TestAWrongVariableOrFlagIsNamed(t *testing.T) {
 		`CORRAL_SHUTDOWN: shutdown: "30" has no unit; write 30s, 30m or 30h`,
 		`CORRAL_TELEMETRY_LOG: telemetry.log: "loud" is not known; use debug, info, warn or error`,
 		`command line: auth: "maybe" is not known; use none or required`,
-		`command line: tls: is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
+		`command line: tls: is not a known field; here may stand listen, auth, hosts, origins, providers, models, local_only, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
 	)
 }
 

@@ -37,8 +37,8 @@ func TestProblemsSayWhereWhatAndWhatWouldBeRight(t *testing.T) {
 		{"port: 80\n", []string{`corral.yaml:1:1: port: is not a known field; did you mean listen?`}},
 		{"breaker: { quux: 1 }\n", []string{`corral.yaml:1:12: breaker.quux: is not a known field; here may stand failures, rate, window, min_calls, open_for, probes or slow`}},
 		{"\"a.b\": 1\n\"\": 2\n", []string{
-			`corral.yaml:1:1: "a.b": is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
-			`corral.yaml:2:1: "": is not a known field; here may stand listen, auth, hosts, origins, providers, models, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
+			`corral.yaml:1:1: "a.b": is not a known field; here may stand listen, auth, hosts, origins, providers, models, local_only, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
+			`corral.yaml:2:1: "": is not a known field; here may stand listen, auth, hosts, origins, providers, models, local_only, retry, breaker, timeouts, queue, cache, guard, limits, audit, prices, budgets, health, slo, telemetry or shutdown`,
 		}},
 
 		// shapes and types

@@ -83,7 +83,7 @@ func (l *Live) look(ctx context.Context, onResult func(err error, changed []stri
 
 // follow makes the watcher watch the folders of path, and no others.
 func follow(watcher *fsnotify.Watcher, path string) error {
-	for range 10 { // a folder may go away between being found and being watched
+	for range 10 { // a folder may go away, or another appear, between being found and being watched
 		wanted := folders(path)
 		for _, folder := range watcher.WatchList() {
 			if !slices.Contains(wanted, folder) {
@@ -99,7 +99,8 @@ func follow(watcher *fsnotify.Watcher, path string) error {
 				return err
 			}
 		}
-		if !gone {
+		// What was made below a folder before it was watched was told by nobody.
+		if !gone && slices.Equal(wanted, folders(path)) {
 			return nil
 		}
 	}

@@ -47,6 +47,9 @@ type secret struct {
 // Hides implements llm.Mask.
 func (m *mask) Hides(t llm.Target) bool { return m.always || m.away && t.Away != "" }
 
+// Minds implements llm.Mask.
+func (m *mask) Minds() bool { return m.away }
+
 // Serve implements llm.Mask.
 func (m *mask) Serve(ctx context.Context, r *llm.Request, target llm.Handler) (*llm.Reply, error) {
 	h := m.hide(r)

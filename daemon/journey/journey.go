@@ -32,7 +32,7 @@ type Try struct {
 	From     float64 `json:"from_ms"`
 	To       float64 `json:"to_ms" doc:"when its answer, its first content, or its failure was there"`
 	Queued   float64 `json:"queued_ms,omitempty" doc:"of it, the wait for a place at the server"`
-	Asked    bool    `json:"asked" doc:"false: its breaker or its queue said no"`
+	Asked    bool    `json:"asked" doc:"false: its breaker or its queue said no, or the text must stay on this device"`
 	Cause    string  `json:"cause,omitempty" doc:"why it gave no answer; missing: it gave one"`
 	Status   int     `json:"status,omitempty" doc:"of its answer"`
 }

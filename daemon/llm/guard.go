@@ -44,6 +44,8 @@ func (r *Request) Private() bool {
 type Mask interface {
 	// Hides reports whether t must not see all of the text.
 	Hides(t Target) bool
+	// Minds reports whether more is hidden from targets that are not on this device than from others.
+	Minds() bool
 	// Serve asks target with the rest of r's text. It notes in r that something was hidden.
 	Serve(ctx context.Context, r *Request, target Handler) (*Reply, error)
 }

@@ -69,6 +69,11 @@ type Endpoint struct {
 	NoBody bool
 }
 
+// Carries says that what is asked there is text of a person's or an app's own: it is to be known where that goes.
+func (e *Endpoint) Carries() bool {
+	return e.Task == Generate || e.Task == Embed || e.Method == "" || e.Name == "count_tokens"
+}
+
 // Caller is who asks.
 type Caller struct {
 	Key     string // id of the key shown; empty where none is asked for
@@ -107,6 +112,7 @@ type Request struct {
 	Body   []byte // valid JSON of one object, or empty; not to be changed in place
 	Fields Fields // where in Body the few fields stand that decide
 	Model  string // the name asked for; empty where the call has none
+	Seems  string // the same where the route is not known, as far as the body shows it: nobody is chosen by that
 	Stream bool
 
 	Chosen   string // provider/model that the operator wants to answer, and no other; empty: as the config says
@@ -209,7 +215,6 @@ type Reply struct {
 	Provider string
 	Model    string // that answered
 	Digest   string // of that model, where the target tells it
-	Away     string // host that the target passed the text on to; empty: none that is known
 	Route    string // why this target
 	// Translated says that the target was asked in other words than the caller's.
 	Translated bool

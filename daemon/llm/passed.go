@@ -38,8 +38,8 @@ func Pass(p Point) Stage {
 	}
 }
 
-// Try is one target that a call came to: asked, or left out because its breaker or its queue said no. Times are since the
-// call's start.
+// Try is one target that a call came to: asked, or left out because its breaker or its queue said no, or because the text must stay on
+// this device. Times are since the call's start.
 type Try struct {
 	Target Target
 	Began  time.Duration
@@ -48,6 +48,7 @@ type Try struct {
 	Cause  string        // why it gave no answer, in the words of metrics; empty: it gave one
 	Status int           // of its answer; 0: there was none
 	Asked  bool
+	Sent   bool // the text has, or may have, come to it
 }
 
 // maxTries bounds what is remembered of a call: a config may allow any number of attempts.

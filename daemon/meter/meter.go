@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -50,6 +51,8 @@ type Options struct {
 	Ledger Ledger
 	Prices Prices
 	Rules  func() Rules
+	// Where is the host that the text of r went to when it was sent to t; known is false where it is as t says. It may take a second.
+	Where func(r *llm.Request, t llm.Target) (host string, known bool)
 	// Ended is told of each call that is over, and how many others go on. It must be quick; nil: nobody listens.
 	Ended func(r *llm.Request, e record.Entry, others int64)
 }
@@ -283,6 +286,7 @@ func (c *call) write() error {
 // settle counts what the target did not, and writes the call down.
 func (c *call) settle(o *outcome) error {
 	m := c.m
+	c.located()
 	if o.uncounted.any() {
 		if err := c.count(o); err != nil {
 			m.o.Log.Warn("cannot count the tokens of a call", "request_id", c.r.ID, "cause", err)
@@ -323,6 +327,45 @@ func (c *call) settle(o *outcome) error {
 		answers.Put(c.lent)
 	}
 	return err
+}
+
+// located puts right what the plan said of where the text went, which may have been some seconds old: a server on this device that passes
+// calls on has the last word.
+func (c *call) located() {
+	r := c.r
+	if c.m.o.Where == nil {
+		return
+	}
+	own := false
+	for i := range r.Tries {
+		t := &r.Tries[i]
+		if !t.Sent {
+			continue
+		}
+		host, known := c.m.o.Where(r, t.Target)
+		if !known || host == t.Target.Away {
+			continue
+		}
+		if !own { // others read them
+			r.Tries, own = slices.Clone(r.Tries), true
+			t = &r.Tries[i]
+		}
+		for _, x := range []*llm.Target{&r.AskedOf, &r.Target} {
+			if *x == t.Target {
+				x.Away = host
+			}
+		}
+		t.Target.Away = host
+	}
+	if !own {
+		return
+	}
+	r.Left = ""
+	for _, t := range r.Tries {
+		if t.Sent && t.Target.Away != "" {
+			r.Left = t.Target.Away
+		}
+	}
 }
 
 // costs says that a model worked for this call: it answered, or began to, or was still at it when its caller left or its time

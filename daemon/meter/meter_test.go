@@ -10,6 +10,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -208,6 +209,65 @@ func TestWhatBecomesOfACall(t *testing.T) {
 }
 
 // TestALineOfTheLogAndItsEntryCanBeJoined: by request, by trace, and by the salted hash of the prompt.
+// TestWhereTheTextWent: the plan may have been wrong about servers on this device, which have the last word.
+func TestWhereTheTextWent(t *testing.T) {
+	at := func(provider, away string, sent bool) llm.Try {
+		return llm.Try{Target: llm.Target{Provider: provider, Model: "m", Away: away}, Asked: true, Sent: sent}
+	}
+	for _, c := range []struct {
+		name  string
+		tries []llm.Try
+		left  string // as the plan has it
+		want  string
+	}{
+		{"here", []llm.Try{at("here", "", true)}, "", ""},
+		{"not here after all", []llm.Try{at("moved", "", true)}, "", "far"},
+		{"not there after all", []llm.Try{at("back", "far", true)}, "far", ""},
+		{"a cloud", []llm.Try{at("cloud", "api.example", true)}, "api.example", "api.example"},
+		{"was not sent", []llm.Try{at("moved", "", false), at("here", "", true)}, "", ""},
+		{"the first of two", []llm.Try{at("moved", "", true), at("here", "", true)}, "", "far"},
+		{"a cloud, then here", []llm.Try{at("cloud", "api.example", true), at("moved", "", true)}, "api.example", "far"},
+		{"from the cache", nil, "", ""},
+		{"of another call that was waited for", nil, "far", "far"},
+	} {
+		o := &observed{t: t, set: metrics.NewSet()}
+		priced := &places{}
+		o.m = meter.New(meter.Options{Log: slog.New(slog.DiscardHandler), Set: o.set, Ledger: &o.led, Prices: priced, Rules: func() meter.Rules { return meter.Rules{} },
+			Where: func(_ *llm.Request, t llm.Target) (string, bool) {
+				host, known := map[string]string{"here": "", "moved": "far", "back": ""}[t.Provider]
+				return host, known
+			}})
+		r := request("m")
+		r.Tries, r.Left, r.Attempts = slices.Clone(c.tries), c.left, len(c.tries)
+		if n := len(c.tries); n > 0 {
+			r.Target = c.tries[n-1].Target
+			r.AskedOf = r.Target
+		}
+		shared := r.Tries
+		if err := o.serve(t.Context(), r, &llm.Reply{Status: 200, Body: &body{err: io.EOF}}, nil, -1); err != io.EOF {
+			t.Fatal(err)
+		}
+		e := o.led.entries[0]
+		if e.Left != c.want || (e.Flags&record.LeftDevice != 0) != (c.want != "") {
+			t.Errorf("%s: left %q, %v", c.name, e.Left, e.Flags)
+		}
+		if n := len(c.tries); n > 0 && (priced.at != r.Tries[n-1].Target.Away || !slices.Equal(shared, c.tries)) {
+			t.Errorf("%s: priced as at %q; tries that others may read are %+v", c.name, priced.at, shared)
+		}
+	}
+}
+
+// places remembers where what it priced was.
+type places struct {
+	free
+	at string
+}
+
+func (p *places) Cost(t llm.Target, model string, u llm.Usage, took time.Duration) (cost, baseline record.Money) {
+	p.at = t.Away
+	return p.free.Cost(t, model, u, took)
+}
+
 func TestALineOfTheLogAndItsEntryCanBeJoined(t *testing.T) {
 	o := observe(t, meter.Rules{})
 	const trace = "4bf92f3577b34da6a3ce929d0e0e4736"

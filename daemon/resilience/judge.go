@@ -1,6 +1,7 @@
 package resilience
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -43,6 +44,7 @@ const (
 	refused
 	internal
 	away
+	untold
 )
 
 // causes says of each: the word for it in metrics and in Corral-Route, the words for people (after the target's name),
@@ -69,6 +71,7 @@ var causes = [...]struct {
 	refused:     {"refused", "fallback:refused", "refused the call, which was translated for it", llm.Invalid, breaker.Unjudged},
 	internal:    {"internal", "fallback:internal", "could not be asked", llm.Internal, breaker.Unjudged},
 	away:        {"not_local", "fallback:not_local", "would pass the call on to another machine", llm.Unsupported, breaker.Unjudged},
+	untold:      {"not_told", "fallback:not_told", "does not say whether it would pass the call on to another machine", llm.Unreachable, breaker.Unjudged},
 }
 
 // outcome is what came of asking one target.
@@ -80,7 +83,7 @@ type outcome struct {
 	cause   cause
 	status  int           // of an error answer
 	after   time.Duration // when the target wants to be asked again; 0: it did not say
-	unasked bool          // the target was not asked: its breaker or queue said no
+	unasked bool          // the target was not asked: its breaker or queue said no, or the text must stay on this device
 }
 
 // discard lets go of a reply that nobody will get.
@@ -254,6 +257,6 @@ func (c *call) nowhere() *llm.Error {
 
 // leaves is for a call that would leave this device at t, and must not.
 func (c *call) leaves(t llm.Target) *llm.Error {
-	return llm.Errorf(llm.Unsupported, "resilience", nil, "%q may be answered on this device only, and %s would answer it at %s. Change its targets or local_only in corral.yaml.",
-		clip(c.r.Model), c.name(t), t.Away)
+	return llm.Errorf(llm.Unsupported, "resilience", llm.ErrStays, "%q may be answered on this device only, and %s would answer it at %s. Change its targets or local_only in corral.yaml.",
+		clip(cmp.Or(c.r.Model, c.r.Seems)), c.name(t), t.Away)
 }

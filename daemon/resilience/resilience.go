@@ -112,7 +112,6 @@ type key struct{ provider, model string }
 type target struct {
 	breaker *breaker.Breaker
 	budget  *retry.Budget
-	queue   *queue.Queue // nil where it is not on this device
 }
 
 // maxTargets bounds the table, for callers may invent names. Those of which nothing is known are forgotten first; what
@@ -184,6 +183,7 @@ type call struct {
 	alone bool       // Corral-Fallback: off
 	kept  *llm.Reply // the error answer of the only target asked so far
 	fails []failure
+	sent  bool // the text has come to c.at, or may have
 }
 
 // Handler is the nest as the last handler of a journey, for calls that bring their plan.
@@ -233,10 +233,10 @@ func (n *Nest) target(x *Candidate, asked string) *target {
 	if t != nil {
 		return t
 	}
-	return n.newTarget(k, x.OnDevice())
+	return n.newTarget(k)
 }
 
-func (n *Nest) newTarget(k key, onDevice bool) *target {
+func (n *Nest) newTarget(k key) *target {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(n.targets) >= maxTargets {
@@ -254,14 +254,25 @@ func (n *Nest) newTarget(k key, onDevice bool) *target {
 	}
 	rules := n.rules.Load()
 	t := &target{breaker: breaker.New(llm.Target{Provider: k.provider, Model: k.model}, rules.Breaker, n.o.Hooks.Breaker), budget: retry.NewBudget(rules.Budget)}
-	if onDevice {
-		if t.queue = n.queues[k.provider]; t.queue == nil {
-			t.queue = queue.New(n.queueRules(rules, k.provider))
-			n.queues[k.provider] = t.queue
-		}
-	}
 	n.targets[k] = t
 	return t
+}
+
+// queue is that of a server on this device. A model may come to be elsewhere, and back: it is the call that stands in it, not the model.
+func (n *Nest) queue(provider string) *queue.Queue {
+	n.mu.RLock()
+	q := n.queues[provider]
+	n.mu.RUnlock()
+	if q != nil {
+		return q
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if q = n.queues[provider]; q == nil {
+		q = queue.New(n.queueRules(n.rules.Load(), provider))
+		n.queues[provider] = q
+	}
+	return q
 }
 
 // Breaker is the breaker of one target, to be opened, closed or pinned by hand. model is the provider's own name for it.
@@ -269,10 +280,9 @@ func (n *Nest) Breaker(provider, model string) *breaker.Breaker {
 	k := key{provider, model}
 	n.mu.RLock()
 	t := n.targets[k]
-	_, onDevice := n.queues[provider]
 	n.mu.RUnlock()
 	if t == nil {
-		t = n.newTarget(k, onDevice)
+		t = n.newTarget(k)
 	}
 	return t.breaker
 }

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"time"
 
-	"corral/daemon/dialect"
 	"corral/daemon/llm"
 	"corral/daemon/resilience/breaker"
 	"corral/daemon/resilience/queue"
@@ -194,8 +193,9 @@ func remembered(next step) step {
 	return func(ctx context.Context, c *call, t *target) outcome {
 		r := c.r
 		began, queued := time.Since(r.Start), r.Queued
+		c.sent = false
 		o := next(ctx, c, t)
-		x := llm.Try{Target: r.Target, Began: began, Queued: r.Queued - queued, Over: time.Since(r.Start), Cause: causes[o.cause].word, Status: o.status, Asked: !o.unasked}
+		x := llm.Try{Target: r.Target, Began: began, Queued: r.Queued - queued, Over: time.Since(r.Start), Cause: causes[o.cause].word, Status: o.status, Asked: !o.unasked, Sent: c.sent}
 		switch {
 		case o.reply != nil:
 			x.Status = o.reply.Status
@@ -210,14 +210,15 @@ func remembered(next step) step {
 // queued waits for a place at a server on this device. The place is held until the answer is over.
 func queued(next step) step {
 	return func(ctx context.Context, c *call, t *target) outcome {
-		if t.queue == nil || c.r.Endpoint.Task == llm.Read {
+		if !c.at.OnDevice() || c.r.Endpoint.Task == llm.Read {
 			return next(ctx, c, t)
 		}
+		queue := c.n.queue(c.at.Target.Provider)
 		if refusal := t.breaker.Refuses(time.Now()); refusal != nil {
 			return c.refused(refusal) // not worth a wait
 		}
 		began := time.Now()
-		place, err := t.queue.Enter(ctx, c.ticket())
+		place, err := queue.Enter(ctx, c.ticket())
 		if err != nil || place.Waited() {
 			waited := time.Since(began)
 			c.r.Queued += waited
@@ -338,23 +339,21 @@ func (c *call) refused(x *breaker.Refusal) outcome {
 }
 
 // staying sends nothing to a server that would pass on what must stay on this device, or what it must not see: the plan may be some
-// seconds old, and where the server could not be asked for it, it says nothing.
+// seconds old. To one that does not say whether it would, nothing is sent either.
 func staying(next step) step {
 	return func(ctx context.Context, c *call, t *target) outcome {
 		r := c.r
-		hidden := r.Mask != nil && r.Mask.Hides(llm.Target{Away: "elsewhere"}) && !r.Mask.Hides(c.at.Target)
-		if !c.plan.LocalOnly && !hidden {
+		if !c.plan.LocalOnly && (r.Mask == nil || !r.Mask.Minds()) {
 			return next(ctx, c, t)
 		}
-		model := r.Model
-		if model == "" { // as of a route that is not known
-			if p, err := dialect.Peek(r.Body); err == nil {
-				model = p.Model
-			}
-		}
-		host, err := c.at.Leaves(ctx, r.Path, model, true)
-		if err != nil {
+		host, err := c.at.Leaves(ctx, r, llm.Now)
+		switch {
+		case llm.Ended(ctx) != nil:
+			return outcome{err: llm.Ended(ctx), unasked: true}
+		case err != nil && err.Kind == llm.Unreachable:
 			return judgeError(err)
+		case err != nil:
+			return outcome{verdict: elsewhere, cause: untold, unasked: true, err: err}
 		}
 		if r.Target.Away = host; host != "" && c.plan.LocalOnly {
 			return outcome{verdict: elsewhere, cause: away, unasked: true, err: c.leaves(r.Target)}
@@ -439,17 +438,25 @@ func ask(ctx context.Context, c *call, _ *target) outcome {
 	if c.r.Passed[llm.Asked] == 0 {
 		c.r.Passed[llm.Asked] = c.r.Passed[llm.AskedLast]
 	}
+	left := c.r.Left
+	if c.sent = true; c.r.Target.Away != "" { // though it panics
+		c.r.Left = c.r.Target.Away
+	}
 	var reply *llm.Reply
 	var err error
 	if o := c.n.outage(c.r.Target, c.r.Model); o != nil {
+		c.sent = false
 		reply, err = o.fail(ctx, c.r)
 	} else if m := c.r.Mask; m != nil && m.Hides(c.r.Target) {
 		reply, err = m.Serve(ctx, c.r, c.at.Handler)
 	} else {
 		reply, err = c.at.Handler.Serve(ctx, c.r)
 	}
-	if err == nil && reply.Away != "" {
-		c.r.Target.Away, c.r.Left = reply.Away, reply.Away // it was not known before
+	if err != nil && llm.AsError(err).Kind == llm.Unreachable {
+		c.sent = false
+	}
+	if !c.sent {
+		c.r.Left = left
 	}
 	c.r.Pass(llm.Answered)
 	return judge(c.r, reply, err)

@@ -3,7 +3,12 @@
 package route
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"io"
+	"mime"
+	"mime/multipart"
 	"slices"
 	"strings"
 	"sync"
@@ -82,7 +87,7 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			if err := t.choose(r); err != nil {
 				return nil, err
 			}
-			leaving(ctx, r, r.Model)
+			leaving(ctx, r)
 			return next.Serve(ctx, r)
 		}
 		if r.Endpoint.Task != llm.Manage { // which is about the server's own names
@@ -91,14 +96,11 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 		if key.name != "" && r.Endpoint.Name == "model" {
 			return t.own(r), nil
 		}
-		model := r.Model
-		if key.name == "" {
-			if model == "" { // of a route that is not known nothing was read of the body, but where it goes is to be known
-				if p, err := dialect.Peek(r.Body); err == nil {
-					model = p.Model
-				}
+		if key.name == "" && r.Endpoint.Carries() {
+			if r.Endpoint.Method == "" { // nothing was read of the body, but where it goes is to be known
+				r.Seems = seems(r)
 			}
-			key.away = t.Away(model)
+			key.away = t.Away(cmp.Or(r.Model, r.Seems))
 		}
 		r.Plan = t.plan(key)
 		if r.Endpoint.Name == "show" && key.name != "" && len(r.Plan.Candidates) == 0 {
@@ -111,7 +113,7 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			}
 			return nil, llm.Errorf(llm.Unsupported, "route", nil, "No target of %q can answer %s. Ask in another API, or add a target that can to corral.yaml.", what, r.Path)
 		}
-		leaving(ctx, r, model)
+		leaving(ctx, r)
 		if len(r.Plan.Candidates) > 1 {
 			r.Plan = able(ctx, r)
 		}
@@ -158,16 +160,12 @@ func (t *Table) plan(k planKey) *llm.Plan {
 }
 
 // leaving gives r a plan that says of each target whether the text leaves this device, where its server has the last word: an Ollama
-// passes some of its models on. model is the one asked for.
-func leaving(ctx context.Context, r *llm.Request, model string) {
-	ep := r.Endpoint
-	if ep.Task != llm.Generate && ep.Task != llm.Embed && ep.Method != "" { // of a route that is not known it may carry text
-		return
-	}
+// passes some of its models on.
+func leaving(ctx context.Context, r *llm.Request) {
 	own := false
 	for i := range r.Plan.Candidates {
 		x := &r.Plan.Candidates[i]
-		host, _ := x.Leaves(ctx, r.Path, model, false)
+		host, _ := x.Leaves(ctx, r, llm.Lately)
 		if host == x.Target.Away {
 			continue
 		}
@@ -183,3 +181,28 @@ func leaving(ctx context.Context, r *llm.Request, model string) {
 		}
 	}
 }
+
+// seems is the model that the body of a route which is not known names: a member of JSON, or a part of a form, as for sounds and pictures.
+func seems(r *llm.Request) string {
+	if p, err := dialect.Peek(r.Body); err == nil {
+		return p.Model
+	}
+	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		return ""
+	}
+	form := multipart.NewReader(bytes.NewReader(r.Body), params["boundary"])
+	for {
+		part, err := form.NextPart()
+		if err != nil {
+			return ""
+		}
+		if part.FormName() == "model" {
+			name, _ := io.ReadAll(io.LimitReader(part, maxName))
+			return string(name)
+		}
+	}
+}
+
+// maxName bounds a model's name that is read out of a form, in bytes.
+const maxName = 1 << 10

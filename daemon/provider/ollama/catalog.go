@@ -1,10 +1,12 @@
 package ollama
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"github.com/ollama/ollama/api"
 	"github.com/ollama/ollama/types/model"
+	"github.com/tidwall/gjson"
 
 	"corral/daemon/config"
 	"corral/daemon/llm"
@@ -25,6 +28,7 @@ const (
 	catalogFresh   = 15 * time.Second // what else is asked of a name that is known; a model may be replaced behind Corral's back
 	catalogTimeout = time.Second      // of a question, and of a call's wait for its answer
 	catalogFailed  = 250 * time.Millisecond
+	aliasesRest    = time.Minute // until a server that knows no aliases is asked for them again: it may be another one then
 )
 
 // ollamaCloud is where an Ollama passes the models with a cloud's tag on to.
@@ -40,57 +44,98 @@ type entry struct {
 // list is what a server has, and when it was asked for that.
 type list struct {
 	at      time.Time
-	models  map[string]entry // by Full
-	short   map[string]entry // those whose tag is latest, without it: as most calls name them
-	aliases []alias
+	models  map[string]entry  // by Full
+	short   map[string]entry  // those whose tag is latest, without it: as most calls name them
+	exact   map[string]string // aliases of whole names, both by Full
+	aliases []alias           // of all names that begin so, the longest first
 }
 
-// alias is a name for another name. Ollama follows one where it has no model of that name, and no further than to a name that is none
-// (https://github.com/ollama/ollama/blob/v0.17.4/server/aliases.go).
+// alias is a name for another name, as an Ollama before 0.18 has it (https://github.com/ollama/ollama/blob/v0.17.4/server/aliases.go).
 type alias struct {
 	Alias  string `json:"alias"`
 	Target string `json:"target"`
 	Prefix bool   `json:"prefix_matching"` // of all names that begin so
 }
 
-// of is what l has under a name, in any of the forms in which Ollama takes it.
-func (l *list) of(name string) (entry, bool) {
+func newList(models []api.ListModelResponse, aliases []alias) *list {
+	l := &list{models: make(map[string]entry, len(models)), short: map[string]entry{}, exact: map[string]string{}}
+	for _, m := range models {
+		name, e := full(m.Name), entry{digest: m.Digest, bytes: uint64(max(m.Size, 0)), away: awayOf(m)}
+		l.models[name] = e
+		if short, ok := strings.CutSuffix(name, latest); ok {
+			l.short[short] = e
+		}
+	}
+	for _, a := range aliases {
+		if a.Prefix {
+			l.aliases = append(l.aliases, a)
+		} else {
+			l.exact[full(a.Alias)] = full(a.Target)
+		}
+	}
+	slices.SortStableFunc(l.aliases, func(a, b alias) int { return len(b.Alias) - len(a.Alias) })
+	return l
+}
+
+// of is what l has under a name, in any of the forms in which Ollama takes it. known is false of a name that it does not know.
+func (l *list) of(name string) (e entry, known bool) {
 	if e, ok := l.short[name]; ok {
 		return e, true
 	}
 	if e, ok := l.models[name]; ok {
 		return e, true
 	}
+	if host := tagsHost(name); host != "" {
+		e := l.models[full(name)]
+		e.away = cmp.Or(e.away, host)
+		return e, true
+	}
 	name = full(name)
-	for range len(l.aliases) + 1 { // they may go in a ring
-		if e, ok := l.models[name]; ok {
-			return e, true
-		}
-		i := slices.IndexFunc(l.aliases, func(a alias) bool { return !a.Prefix && full(a.Alias) == name })
-		if i < 0 {
-			i = l.prefix(name)
-		}
-		if i < 0 {
-			return entry{away: tagsHost(name)}, false
-		}
-		name = full(l.aliases[i].Target)
+	if e, ok := l.models[name]; ok {
+		return e, true
 	}
-	return entry{away: tagsHost(name)}, false
+	to, ok := l.means(name)
+	if !ok {
+		return entry{}, false
+	}
+	e = l.models[to]
+	e.away = cmp.Or(e.away, tagsHost(to))
+	return e, true
 }
 
-// prefix is the longest alias that name begins with; -1: there is none.
-func (l *list) prefix(name string) int {
-	at, length := -1, 0
-	for i, a := range l.aliases {
-		if a.Prefix && len(a.Alias) > length && strings.HasPrefix(name, strings.ToLower(a.Alias)) {
-			at, length = i, len(a.Alias)
+// means is the name that an alias stands for. Ollama looks for one where it has no model of the name; from there on it follows whole names
+// only, whether or not it has a model of them.
+func (l *list) means(name string) (string, bool) {
+	to, ok := l.exact[name]
+	if !ok {
+		i := slices.IndexFunc(l.aliases, func(a alias) bool {
+			return strings.HasPrefix(strings.TrimSuffix(name, latest), strings.ToLower(strings.TrimSpace(a.Alias)))
+		})
+		if i < 0 {
+			return "", false
 		}
+		to = full(l.aliases[i].Target)
 	}
-	return at
+	for range l.exact {
+		next, ok := l.exact[to]
+		if !ok {
+			return to, true
+		}
+		to = next
+	}
+	_, ring := l.exact[to]
+	return to, !ring // of a ring Ollama makes an error
 }
 
-// full is a model's name as the list has it: with its tag, without the registry that is meant anyway, in small letters.
+const latest = ":latest"
+
+// full is a model's name as the list has it: with its tag, without the registry that is meant anyway, in small letters. A name may say
+// that it is the one on the server's disk that is meant (https://github.com/ollama/ollama/blob/v0.24.0/internal/modelref/modelref.go).
 func full(name string) string {
+	name = strings.TrimSpace(name)
+	if at := len(name) - len(":local"); at > 0 && strings.Contains(name[:at], ":") && strings.EqualFold(name[at:], ":local") {
+		name = name[:at]
+	}
 	n := model.ParseName(name)
 	if !n.IsValid() {
 		return strings.ToLower(tagged(name))
@@ -101,7 +146,7 @@ func full(name string) string {
 // tagged is model with its tag.
 func tagged(model string) string {
 	if !strings.Contains(model[strings.LastIndex(model, "/")+1:], ":") {
-		model += ":latest"
+		model += latest
 	}
 	return model
 }
@@ -117,6 +162,8 @@ func tagsHost(name string) string {
 // catalog remembers what a server has. Who is content with what is known waits for nothing, and has it asked for anew beside that.
 type catalog struct {
 	fetch func(context.Context) (*list, error)
+	ctx   context.Context // of questions that are put beside calls
+	end   context.CancelFunc
 
 	mu     sync.Mutex // guards what follows
 	last   *list      // nil: nothing is known
@@ -127,17 +174,21 @@ type catalog struct {
 	wg     sync.WaitGroup
 }
 
+func newCatalog(fetch func(context.Context) (*list, error)) *catalog {
+	c := &catalog{fetch: fetch}
+	c.ctx, c.end = context.WithCancel(context.Background())
+	return c
+}
+
 // question is one that is being put to the server.
 type question struct {
 	at   time.Time
 	done chan struct{} // closed when the answer stands in the catalog
 }
 
-var errClosed = errors.New("the provider was closed")
-
 // since is the list as the server had it at a time or later. If the server does not say, what it said last, or nil, with why. What failed
 // less than pause ago is not tried again.
-func (c *catalog) since(ctx context.Context, t time.Time, pause time.Duration) (*list, error) {
+func (c *catalog) since(ctx context.Context, t time.Time, pause func(error) time.Duration) (*list, error) {
 	c.mu.Lock()
 	l := c.last
 	c.mu.Unlock()
@@ -152,51 +203,47 @@ func (c *catalog) since(ctx context.Context, t time.Time, pause time.Duration) (
 			defer c.mu.Unlock()
 			return c.last, nil
 		}
-		q := c.begin(pause)
-		if q == nil {
-			defer c.mu.Unlock()
-			return c.last, c.err
-		}
+		q, mine := c.begin(pause)
+		last, err := c.last, c.err
 		c.mu.Unlock()
+		if q == nil {
+			return last, err
+		}
+		if mine {
+			c.ask(ctx, q)
+			continue
+		}
 		select {
 		case <-q.done: // it may have been put before t, or the models been changed since
 		case <-ctx.Done():
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return c.last, context.Cause(ctx)
+			return last, context.Cause(ctx)
 		}
 	}
 }
 
-// begin puts the question unless somebody has; nil: it failed less than pause ago, or no more are put. It needs the lock.
-func (c *catalog) begin(pause time.Duration) *question {
+// begin puts the question unless somebody has; nil: it failed less than pause ago. mine says that whoever began has to put it. It needs the
+// lock.
+func (c *catalog) begin(pause func(error) time.Duration) (q *question, mine bool) {
 	switch {
+	case c.err != nil && time.Since(c.failed) < pause(c.err):
+		return nil, false
 	case c.asking != nil:
-		return c.asking
-	case c.closed:
-		c.err = errClosed
-		return nil
-	case c.err != nil && time.Since(c.failed) < pause:
-		return nil
+		return c.asking, false
 	}
-	q := &question{at: time.Now(), done: make(chan struct{})}
+	q = &question{at: time.Now(), done: make(chan struct{})}
 	c.asking = q
-	c.wg.Go(func() { c.ask(q) })
-	return q
-}
-
-// pause is for how long who needs no certainty leaves the server alone after a failure: one that nobody listens to may be back at once,
-// one that is too busy to say what it has would keep each call waiting. It needs the lock.
-func (c *catalog) pause() time.Duration {
-	if errors.Is(c.err, context.DeadlineExceeded) {
-		return catalogFresh
+	if c.closed { // a call that has waited since before that
+		return q, true
 	}
-	return catalogFailed
+	c.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, catalogTimeout)
+		defer cancel()
+		c.ask(ctx, q)
+	})
+	return q, false
 }
 
-func (c *catalog) ask(q *question) {
-	ctx, cancel := context.WithTimeout(context.Background(), catalogTimeout)
-	defer cancel()
+func (c *catalog) ask(ctx context.Context, q *question) {
 	l, err := c.fetch(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -212,32 +259,39 @@ func (c *catalog) ask(q *question) {
 	close(q.done)
 }
 
+// patient is how long a server is left alone after a failure by those who must be sure.
+func patient(error) time.Duration { return catalogFailed }
+
+// easy is how long it is by the others: where nobody listened somebody may at once, but one that is too busy to say what it has would keep
+// each call waiting.
+func easy(err error) time.Duration {
+	if errors.Is(err, outbound.ErrDial) {
+		return catalogFailed
+	}
+	return catalogFresh
+}
+
 // known is what there is to know of a model without a wait, where anything is: at most catalogFresh old, and asked for anew beside that.
 // A name that is new is waited for.
 func (c *catalog) known(ctx context.Context, name string) (entry, error) {
 	now := time.Now()
 	c.mu.Lock()
-	pause := c.pause()
 	if l := c.last; l != nil {
 		if e, ok := l.of(name); ok && now.Sub(l.at) < catalogFresh {
 			if now.Sub(l.at) >= catalogSure {
-				c.begin(pause)
+				c.beside()
 			}
 			c.mu.Unlock()
 			return e, nil
 		}
 	}
 	c.mu.Unlock()
-	return c.at(ctx, name, now, pause)
+	return c.at(ctx, name, now, easy)
 }
 
-// sure is what the server says of a model, as it was a second before t or later. Its error says that the server did not answer, and what
-// is told then is what it said last.
-func (c *catalog) sure(ctx context.Context, name string, t time.Time) (entry, error) {
-	return c.at(ctx, name, t, catalogFailed)
-}
-
-func (c *catalog) at(ctx context.Context, name string, t time.Time, pause time.Duration) (entry, error) {
+// at is what the server says of a model, as it was a second before t or later. Its error says that the server did not answer, and what is
+// told then is what it said last.
+func (c *catalog) at(ctx context.Context, name string, t time.Time, pause func(error) time.Duration) (entry, error) {
 	l, err := c.since(ctx, t.Add(-catalogSure), pause)
 	if l == nil {
 		return entry{away: tagsHost(name)}, err
@@ -246,18 +300,19 @@ func (c *catalog) at(ctx context.Context, name string, t time.Time, pause time.D
 	return e, err
 }
 
-// ahead has what is known asked for anew where it is older than a second, beside the call that will want it, as then tells.
-func (c *catalog) ahead() (then func(ctx context.Context, name string) entry) {
-	now := time.Now()
+// ahead has what is known asked for anew where it is older than a second, beside the call after which it will be wanted.
+func (c *catalog) ahead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pause := c.pause()
-	if c.last == nil || now.Sub(c.last.at) >= catalogSure {
-		c.begin(pause)
+	if c.last == nil || time.Since(c.last.at) >= catalogSure {
+		c.beside()
 	}
-	return func(ctx context.Context, name string) entry {
-		e, _ := c.at(ctx, name, now, pause)
-		return e
+}
+
+// beside puts the question without anybody's waiting for it. It needs the lock.
+func (c *catalog) beside() {
+	if !c.closed {
+		c.begin(easy)
 	}
 }
 
@@ -268,10 +323,12 @@ func (c *catalog) changed() {
 	c.last, c.asking, c.err = nil, nil, nil
 }
 
+// close ends the questions. Who has waited since before that puts its own.
 func (c *catalog) close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
+	c.end()
 	c.wg.Wait()
 }
 
@@ -281,34 +338,37 @@ func (p *Provider) list(ctx context.Context) (*list, error) {
 	var named struct{ Aliases []alias }
 	var wg sync.WaitGroup
 	var aliasesErr error
-	wg.Go(func() { aliasesErr = p.tell(ctx, "/api/experimental/aliases", &named) })
-	err := p.tell(ctx, "/api/tags", &tags)
+	if last := p.unaliased.Load(); last == nil || time.Since(*last) > aliasesRest {
+		wg.Go(func() {
+			known, err := p.tell(ctx, "/api/experimental/aliases", &named)
+			if aliasesErr = err; err == nil && !known {
+				now := time.Now()
+				p.unaliased.Store(&now)
+			}
+		})
+	}
+	_, err := p.tell(ctx, "/api/tags", &tags)
 	wg.Wait()
 	if err := cmp.Or(err, aliasesErr); err != nil {
 		return nil, err
 	}
-	l := &list{models: make(map[string]entry, len(tags.Models)), short: map[string]entry{}, aliases: named.Aliases}
-	for _, m := range tags.Models {
-		name, e := full(m.Name), entry{digest: m.Digest, bytes: uint64(max(m.Size, 0)), away: awayOf(m)}
-		l.models[name] = e
-		if short, ok := strings.CutSuffix(name, ":latest"); ok {
-			l.short[short] = e
-		}
-	}
-	return l, nil
+	return newList(tags.Models, named.Aliases), nil
 }
 
-// tell asks the server what it has at path. Into nothing is put if it has no such path, as one that is no Ollama: aliases are one of
-// Ollama's experiments.
-func (p *Provider) tell(ctx context.Context, path string, into any) error {
+// unheard are what a server answers that knows no such question. One that wants a key first, or is too busy, has not answered.
+var unheard = []int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}
+
+// tell asks the server what it has at path; known is false where it has no such path, as one that is no Ollama, or an Ollama of today has
+// none for aliases.
+func (p *Provider) tell(ctx context.Context, path string, into any) (known bool, err error) {
 	text, err := p.Tell(ctx, p.base+path)
-	if refused := new(provider.AskError); errors.As(err, &refused) && refused.Status < 500 {
-		return nil
+	if refused := new(provider.AskError); errors.As(err, &refused) && slices.Contains(unheard, refused.Status) {
+		return false, nil
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	return json.Unmarshal(text, into)
+	return true, json.Unmarshal(text, into)
 }
 
 // awayOf is the host that text for a model of the list is passed on to; empty: it is on the server's own disk.
@@ -335,27 +395,50 @@ func hostOf(address string) string {
 }
 
 // Forwards implements llm.Forwarder. What is searched for or fetched on the web goes to Ollama's makers whatever the model
-// (https://github.com/ollama/ollama/blob/v0.24.0/server/routes.go, webExperimentalProxyHandler).
-func (p *Provider) Forwards(ctx context.Context, path, model string, sure bool) (host string, err *llm.Error) {
-	if strings.HasPrefix(path, "/api/experimental/web_") {
+// (https://github.com/ollama/ollama/blob/v0.24.0/server/routes.go, webExperimentalProxyHandler; middleware/anthropic.go,
+// WebSearchAnthropicWriter).
+func (p *Provider) Forwards(ctx context.Context, r *llm.Request, name string, as llm.Word) (host string, err *llm.Error) {
+	if r != nil && searches(r) {
 		return ollamaCloud, nil
 	}
-	if model == "" {
+	if r != nil && name == "" {
+		if as == llm.Now && r.Unknown() && len(r.Body) > 0 && !json.Valid(r.Body) {
+			return ollamaCloud, nil // it may be for any model, as a form is
+		}
 		return "", nil
 	}
 	var e entry
 	var cause error
-	if sure {
-		e, cause = p.catalog.sure(ctx, model, time.Now())
-	} else {
-		e, cause = p.catalog.known(ctx, model)
+	switch as {
+	case llm.Lately:
+		e, cause = p.catalog.known(ctx, name)
+	case llm.Now:
+		e, cause = p.catalog.at(ctx, name, time.Now(), patient)
+	case llm.Then:
+		e, cause = p.catalog.at(ctx, name, r.Start, easy)
 	}
 	switch {
 	case errors.Is(cause, outbound.ErrDial):
 		return e.away, p.Failed(ctx, "ask "+p.Name()+" for its models", cause)
 	case cause != nil:
 		return e.away, llm.Errorf(llm.Timeout, "ask "+p.Name()+" for its models", cause,
-			"Ollama at %q did not say whether %s stays on this device, so it was not asked. It may be overloaded or hung.", p.Name(), model)
+			"Ollama at %q did not say whether %s stays on this device, so it was not asked. It may be overloaded or hung.", p.Name(), name)
 	}
 	return e.away, nil
+}
+
+// searches reports whether r has the web searched.
+func searches(r *llm.Request) bool {
+	path := r.Path
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	if path == "/v1/messages" && bytes.Contains(r.Body, []byte(`web_search`)) {
+		for _, t := range gjson.GetBytes(r.Body, "tools.#.type").Array() {
+			if strings.HasPrefix(t.Str, "web_search") {
+				return true
+			}
+		}
+	}
+	return strings.HasPrefix(path, "/api/experimental/web_")
 }

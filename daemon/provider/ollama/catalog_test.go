@@ -3,6 +3,7 @@ package ollama
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -10,14 +11,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ollama/ollama/api"
+
 	"corral/daemon/llm"
+	"corral/daemon/outbound"
 )
 
 func TestAModelIsFoundByEachOfItsNames(t *testing.T) {
-	l := &list{models: map[string]entry{"tiny:latest": {digest: "a"}, "assistant:latest": {digest: "b", away: "big.example"}, "host:5000/a/m:7b": {digest: "c"}},
-		aliases: []alias{{Alias: "helper", Target: "assistant"}, {Alias: "second", Target: "helper:latest"}, {Alias: "tiny", Target: "assistant"},
+	l := newList([]api.ListModelResponse{{Name: "tiny:latest", Digest: "a"}, {Name: "assistant:latest", Digest: "b", RemoteHost: "https://big.example:443"},
+		{Name: "host:5000/a/m:7b", Digest: "c"}, {Name: "gpt-oss:20b-cloud", Digest: "d", RemoteHost: "https://ollama.com:443"}, {Name: "later:latest", Digest: "e"}},
+		[]alias{{Alias: "helper", Target: "assistant"}, {Alias: "second", Target: "helper:latest"}, {Alias: "tiny", Target: "assistant"},
 			{Alias: "claude-", Target: "tiny", Prefix: true}, {Alias: "claude-opus", Target: "assistant", Prefix: true},
-			{Alias: "a", Target: "b"}, {Alias: "b", Target: "a"}, {Alias: "far", Target: "glm:cloud"}}}
+			{Alias: "a", Target: "b"}, {Alias: "b", Target: "a"}, {Alias: "far", Target: "glm:cloud"},
+			{Alias: "later", Target: "assistant"}, {Alias: "third", Target: "later"}, {Alias: "fourth", Target: "claude-haiku"}})
 	for _, c := range []struct {
 		name, digest, away string
 		known              bool
@@ -32,11 +38,19 @@ func TestAModelIsFoundByEachOfItsNames(t *testing.T) {
 		{"library/Assistant", "b", "big.example", true},
 		{"helper", "b", "big.example", true},
 		{"second", "b", "big.example", true},
-		{"claude-haiku", "a", "", true},
+		{"claude-haiku", "b", "big.example", true}, // from there on a name is an alias first
+		{"later", "e", "", true},
+		{"third", "b", "big.example", true},
+		{"fourth", "", "", true}, // those of beginnings count for the first name only; Ollama has no such model
+		{" assistant", "b", "big.example", true},
+		{"assistant:latest\t", "b", "big.example", true},
+		{"tiny:latest:local", "a", "", true},
+		{"gpt-oss:20b-cloud", "d", "ollama.com", true},
+		{"gpt-oss:20b: cloud ", "", "ollama.com", true},
 		{"Claude-Opus-5", "b", "big.example", true},
 		{"a", "", "", false}, // they go in a ring
-		{"far", "", ollamaCloud, false},
-		{"gpt-oss:120b-Cloud", "", ollamaCloud, false},
+		{"far", "", ollamaCloud, true},
+		{"gpt-oss:120b-Cloud", "", ollamaCloud, true},
 		{"no such name!", "", "", false},
 		{"", "", "", false},
 	} {
@@ -88,7 +102,11 @@ func (x *talker) fetch(ctx context.Context) (*list, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &list{models: map[string]entry{"m:latest": {digest: "d", away: away}}}, nil
+	m := api.ListModelResponse{Name: "m:latest", Digest: "d"}
+	if away != "" {
+		m.RemoteHost = "https://" + away
+	}
+	return newList([]api.ListModelResponse{m}, nil), nil
 }
 
 // took is the time that f takes.
@@ -101,7 +119,7 @@ func took(f func()) time.Duration {
 func TestWhatTheCatalogTellsIsAsOldAsItMayBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := &talker{slow: 10 * time.Millisecond}
-		c := &catalog{fetch: server.fetch}
+		c := newCatalog(server.fetch)
 		defer c.close()
 		check := func(what string, ask func(context.Context, string) (entry, error), name, away string, asked int, wait time.Duration) {
 			t.Helper()
@@ -113,7 +131,7 @@ func TestWhatTheCatalogTellsIsAsOldAsItMayBe(t *testing.T) {
 				t.Errorf("%s: %+v %v after %v, asked %d times", what, e, err, took, server.asked)
 			}
 		}
-		sure := func(ctx context.Context, name string) (entry, error) { return c.sure(ctx, name, time.Now()) }
+		sure := func(ctx context.Context, name string) (entry, error) { return c.at(ctx, name, time.Now(), patient) }
 
 		check("at first", c.known, "m", "", 1, server.slow)
 		check("again", c.known, "m", "", 1, 0)
@@ -134,13 +152,15 @@ func TestWhatTheCatalogTellsIsAsOldAsItMayBe(t *testing.T) {
 		server.away = "far"
 		check("after a long time", c.known, "m", "far", 5, server.slow)
 
-		then := c.ahead()
 		server.away = ""
-		check("ahead, of what is new", func(ctx context.Context, name string) (entry, error) { return then(ctx, name), nil }, "m", "far", 5, 0)
 		time.Sleep(catalogSure + 1)
-		then = c.ahead()
-		time.Sleep(server.slow) // while the call runs
-		check("ahead, of what is old", func(ctx context.Context, name string) (entry, error) { return then(ctx, name), nil }, "m", "", 6, 0)
+		began := time.Now()
+		then := func(ctx context.Context, name string) (entry, error) { return c.at(ctx, name, began, easy) }
+		c.ahead()
+		time.Sleep(server.slow + 1) // while the call runs
+		check("after a call that had it asked for", then, "m", "", 6, 0)
+		time.Sleep(catalogFresh)
+		check("after a long call", then, "m", "", 6, 0)
 
 		c.changed()
 		server.away = "far"
@@ -152,61 +172,74 @@ func TestWhatTheCatalogTellsIsAsOldAsItMayBe(t *testing.T) {
 			c.changed()
 		}
 		check("a change meanwhile", sure, "m", "", 9, 2*server.slow)
+
+		time.Sleep(catalogSure + 1)
+		c.close()
+		check("one who has waited since before the end", sure, "m", "", 10, server.slow)
+		time.Sleep(catalogSure + 1)
+		check("one who needs not be sure after it", c.known, "m", "", 10, 0)
 	})
 }
 
 func TestAServerThatDoesNotSayWhatItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		away := errors.New("nobody listens")
+		away := fmt.Errorf("%w: nobody listens", outbound.ErrDial)
 		server := &talker{err: away, away: "far"}
-		c := &catalog{fetch: server.fetch}
+		c := newCatalog(server.fetch)
 		defer c.close()
-		if e, err := c.sure(t.Context(), "m:cloud", time.Now()); !errors.Is(err, away) || e.away != ollamaCloud {
+		sure := func(name string) (entry, error) { return c.at(t.Context(), name, time.Now(), patient) }
+		if e, err := sure("m:cloud"); !errors.Is(err, away) || e.away != ollamaCloud {
 			t.Errorf("of what is not known: %+v %v", e, err) // what its name says holds all the same
 		}
-		if _, err := c.sure(t.Context(), "m", time.Now()); !errors.Is(err, away) || server.asked != 1 {
+		if _, err := sure("m"); !errors.Is(err, away) || server.asked != 1 {
 			t.Errorf("a moment later: %v, asked %d times", err, server.asked)
 		}
 		time.Sleep(catalogFailed + 1)
 		server.err = nil
-		if e, err := c.sure(t.Context(), "m", time.Now()); err != nil || e.away != "far" {
+		if e, err := c.known(t.Context(), "m"); err != nil || e.away != "far" {
 			t.Errorf("back: %+v %v", e, err)
 		}
 
 		server.hang = true
 		time.Sleep(catalogFresh + 1)
-		wait := took(func() {
-			if e, err := c.sure(t.Context(), "m", time.Now()); !errors.Is(err, context.DeadlineExceeded) || e.away != "far" {
+		if wait := took(func() {
+			if e, err := sure("m"); !errors.Is(err, context.DeadlineExceeded) || e.away != "far" {
 				t.Errorf("too busy: %+v %v", e, err)
 			}
-		})
-		if wait != catalogTimeout {
+		}); wait != catalogTimeout {
 			t.Errorf("that took %v", wait)
 		}
 		time.Sleep(catalogFailed + 1)
+		go sure("m") // is waiting again
+		synctest.Wait()
 		for what, wait := range map[string]time.Duration{
-			"known": took(func() { c.known(t.Context(), "m") }),
-			"ahead": took(func() { c.ahead()(t.Context(), "m") }),
+			"before": took(func() { c.known(t.Context(), "m") }),
+			"after":  took(func() { c.ahead(); c.at(t.Context(), "m", time.Now(), easy) }),
 		} {
 			if wait != 0 {
-				t.Errorf("%s: who needs not be sure waits %v", what, wait)
+				t.Errorf("%s the call: who needs not be sure waits %v", what, wait)
 			}
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		if wait := took(func() { c.sure(ctx, "m", time.Now()) }); wait != 0 {
+		if wait := took(func() { c.at(ctx, "m", time.Now(), patient) }); wait != 0 {
 			t.Errorf("a caller who has left waits %v", wait)
+		}
+		if wait := took(c.close); wait != 0 {
+			t.Errorf("the end waits %v for an answer that nobody needs", wait)
 		}
 	})
 }
 
 // TestServersThatKnowNoModels: what a server has no word for it does not do; what it fails to say is not known.
 func TestServersThatKnowNoModels(t *testing.T) {
+	call := &llm.Request{Endpoint: &llm.Endpoint{Method: "POST", Task: llm.Generate}, Path: "/api/chat", Start: time.Now()}
 	for _, c := range []struct {
 		tags, aliases int
 		sure          bool
 		away          string
-	}{{404, 404, true, ""}, {200, 404, true, "far.example"}, {200, 405, true, "far.example"}, {500, 404, false, ""}, {200, 500, false, ""}} {
+	}{{404, 404, true, ""}, {501, 404, true, ""}, {200, 404, true, "far.example"}, {200, 405, true, "far.example"}, {204, 404, false, ""}, {302, 404, false, ""},
+		{401, 404, false, ""}, {429, 404, false, ""}, {500, 404, false, ""}, {200, 401, false, ""}, {200, 500, false, ""}} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			switch r.URL.Path {
 			case "/api/tags":
@@ -217,25 +250,44 @@ func TestServersThatKnowNoModels(t *testing.T) {
 				w.Write([]byte(`{"aliases":[]}`))
 			}
 		}))
-		host, err := newAt(t, s.URL).Forwards(t.Context(), "/api/chat", "m", true)
+		host, err := newAt(t, s.URL).Forwards(t.Context(), call, "m", llm.Now)
 		if host != c.away || (err == nil) != c.sure {
 			t.Errorf("tags %d, aliases %d: %q %v", c.tags, c.aliases, host, err)
 		}
 		s.Close()
 	}
-	if _, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), "/api/chat", "m", true); err == nil || err.Kind != llm.Unreachable || !strings.Contains(err.Message, "ollama serve") {
+	if _, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), call, "m", llm.Now); err == nil || err.Kind != llm.Unreachable || !strings.Contains(err.Message, "ollama serve") {
 		t.Errorf("nobody listens: %v", err)
 	}
-	if host, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), "/api/experimental/web_fetch", "", true); host != ollamaCloud || err != nil {
-		t.Errorf("a search of the web: %q %v", host, err)
+}
+
+// TestWhatNamesNoModel: what goes to Ollama's makers whatever the model, and what may be for any.
+func TestWhatNamesNoModel(t *testing.T) {
+	p := newAt(t, "http://127.0.0.1:1")
+	for _, c := range []struct{ path, body, away string }{
+		{"/api/experimental/web_search", `{"query":"x"}`, ollamaCloud},
+		{"/api/experimental/%77eb_fetch", `{"url":"x"}`, ollamaCloud},
+		{"/v1/messages", `{"tools":[{"name":"a","input_schema":{}},{"type":"web_search_20250305","name":"web_search"}]}`, ollamaCloud},
+		{"/v1/messages", `{"tools":[{"name":"web_search","input_schema":{}}],"messages":[{"content":"web_search"}]}`, ""},
+		{"/api/other", `{"x":1}`, ""},
+		{"/api/other", "", ""},
+		{"/v1/audio/transcriptions", "--b\r\nsounds", ollamaCloud},
+	} {
+		r := &llm.Request{Endpoint: &llm.Endpoint{Task: llm.Read}, Method: "POST", Path: c.path, Body: []byte(c.body), Start: time.Now()}
+		if host, err := p.Forwards(t.Context(), r, "", llm.Now); host != c.away || err != nil {
+			t.Errorf("%s %s: %q %v", c.path, c.body, host, err)
+		}
 	}
 }
 
 func BenchmarkKnown(b *testing.B) {
-	c := &catalog{last: &list{at: time.Now().Add(time.Hour), models: map[string]entry{"m:latest": {}}, short: map[string]entry{"m": {}}}}
+	c := newCatalog(nil)
+	c.last = newList([]api.ListModelResponse{{Name: "m:latest"}}, nil)
+	c.last.at = time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
 		c.known(b.Context(), "m")
-		c.ahead()(b.Context(), "m")
+		c.ahead()
+		c.at(b.Context(), "m", time.Now(), easy)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/ollama/ollama/api"
 
@@ -19,10 +21,12 @@ type Provider struct {
 	*relay.Relay
 	base    string // of its paths
 	api     *api.Client
-	catalog catalog
-	known   knowledge
-	held    recent[[]provider.Held]
-	details details
+	catalog *catalog
+	// unaliased is when the server last said that it has no word for aliases.
+	unaliased atomic.Pointer[time.Time]
+	known     knowledge
+	held      recent[[]provider.Held]
+	details   details
 }
 
 // New makes a Provider of o, of which Server, Hint and Path are filled in here.
@@ -34,35 +38,52 @@ func New(o relay.Options) *Provider {
 	o.Speaks = func(*llm.Endpoint) bool { return true } // what it does not know it answers with 404, as it would without Corral
 	base := *o.Base
 	p := &Provider{Relay: relay.New(o), base: strings.TrimSuffix(o.Base.EscapedPath(), "/"), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
-	p.catalog.fetch = p.list
+	p.catalog = newCatalog(p.list)
 	p.known.fetch = p.show
 	p.held = recent[[]provider.Held]{fresh: heldFresh, fetch: p.holds}
 	return p
 }
 
-// Serve relays r and notes the digest of the model that answered, and where that is if it is not here. The server is asked for both
-// while it works on r, so that r need not wait for them.
+// Serve relays r and notes the digest of the model that answered. The server is asked what it has while it works on r, so that it is
+// known afterwards where r went.
 func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
-	asks := r.Endpoint.Task == llm.Generate || r.Endpoint.Task == llm.Embed
-	var known func(context.Context, string) entry
-	if asks {
-		known = p.catalog.ahead()
+	if r.Endpoint.Carries() {
+		p.catalog.ahead()
 	}
+	alters := r.Endpoint.Task == llm.Manage || strings.HasPrefix(r.Path, "/api/experimental/aliases") && r.Method != http.MethodGet
 	reply, err := p.Relay.Serve(ctx, r)
+	if alters {
+		p.altered() // also where it failed, for it may have been done
+	}
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case asks:
-		e := known(ctx, reply.Model)
-		reply.Away = e.away
-		if reply.Status < 300 {
-			reply.Digest = e.digest
-		}
-	case r.Endpoint.Task == llm.Manage:
-		p.altered()
+	case alters:
+		reply.Body = &altering{reply.Body, p.altered}
+	case (r.Endpoint.Task == llm.Generate || r.Endpoint.Task == llm.Embed) && reply.Status < 300:
+		reply.Digest = p.Digest(ctx, reply.Model)
 	}
 	return reply, nil
+}
+
+// altering is the answer to what changes the models: when it began they were not changed yet.
+type altering struct {
+	llm.Body
+	done func()
+}
+
+func (b *altering) Next() ([]byte, error) {
+	piece, err := b.Body.Next()
+	if err != nil || b.Body.Last() {
+		b.done()
+	}
+	return piece, err
+}
+
+func (b *altering) Close() {
+	b.Body.Close()
+	b.done()
 }
 
 // Able reports whether model can do what is needed, by what Ollama says of it. It waits for that for half a second at most.

@@ -88,6 +88,10 @@ func renamed(s *suite, c *call) {
 			s.t.Errorf("%v %q", err, got)
 		}
 	}
+	r = c.request(s.t, `{"model":"cloud","Model":"m"}`)
+	if _, got, err := ask(s.t.Context(), p, r); err != nil || got != `{"model":"m","Model":"m"}` {
+		s.t.Errorf("of two names the server may take the one by which Corral did not go: %v %q", err, got)
+	}
 }
 
 func begins(s *suite, c *call) {

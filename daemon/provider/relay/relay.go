@@ -8,6 +8,7 @@ package relay
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -318,12 +319,14 @@ func anyStream(contentType string) bool {
 	return isStream(llm.NDJSON, contentType) || isStream(llm.SSE, contentType)
 }
 
-// withModel is the body with the target's own name for the model, in pieces of the caller's bytes.
+// withModel is the body with the target's own name for the model, in pieces of the caller's bytes. Where it is named more than once, it is
+// the one that Corral has gone by everywhere: servers differ in which of them they take, and Ollama does from one of its APIs to the other.
 func withModel(r *llm.Request) [][]byte {
-	if r.Target.Model == "" || r.Target.Model == r.Model || len(r.Fields.Model) == 0 {
+	model := cmp.Or(r.Target.Model, r.Model)
+	if len(r.Fields.Model) == 0 || model == r.Model && len(r.Fields.Model) == 1 {
 		return [][]byte{r.Body}
 	}
-	name := quote(r.Target.Model)
+	name := quote(model)
 	var out [][]byte
 	at := 0
 	for _, s := range r.Fields.Model {
