@@ -137,6 +137,9 @@ func (p *Past) journey() Journey {
 		}
 	}
 	for _, t := range p.Tries {
+		if !t.Sent {
+			t.Target.Away = ""
+		}
 		j.Tries = append(j.Tries, Try{Provider: t.Target.Provider, Model: cut(t.Target.Model), Why: t.Target.Why, Away: t.Target.Away, From: ms(t.Began), To: ms(t.Over),
 			Queued: ms(t.Queued), Asked: t.Asked, Cause: t.Cause, Status: t.Status})
 	}

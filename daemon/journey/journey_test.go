@@ -24,8 +24,8 @@ func TestACallsWayIsToldStepByStep(t *testing.T) {
 	}{
 		"answered after a second target": {
 			Past{Passed: passed(llm.Allowed), First: at(50), Total: at(90), Tries: []llm.Try{
-				{Target: llm.Target{Provider: "a", Model: "m", Why: "model"}, Began: at(6), Over: at(20), Cause: "unreachable", Asked: true},
-				{Target: llm.Target{Provider: "b", Why: "fallback:unreachable", Away: "b.example"}, Began: at(21), Queued: at(4), Over: at(50), Status: 200, Asked: true},
+				{Target: llm.Target{Provider: "a", Model: "m", Why: "model", Away: "not sent there"}, Began: at(6), Over: at(20), Cause: "unreachable", Asked: true},
+				{Target: llm.Target{Provider: "b", Why: "fallback:unreachable", Away: "b.example"}, Began: at(21), Queued: at(4), Over: at(50), Status: 200, Asked: true, Sent: true},
 			}},
 			[]Step{{"admit", 0, 1}, {"read", 1, 2}, {"route", 2, 4}, {"cache", 4, 5}, {"allow", 5, 6}, {"write", 50, 90}},
 			[]Try{{Provider: "a", Model: "m", Why: "model", From: 6, To: 20, Cause: "unreachable", Asked: true},

@@ -138,7 +138,7 @@ func (p *Provider) Unload(ctx context.Context, model string) error {
 // Try asks model for one token, or for the vector of one word where it makes no text. It says nothing of how long the model is to be
 // kept, so that Ollama keeps it on as after any call.
 func (p *Provider) Try(ctx context.Context, name string) error {
-	can := p.known.of(ctx, tagged(name)).can
+	can := p.known.Get(ctx, tagged(name)).can
 	if slices.Contains(can, model.CapabilityEmbedding) && !slices.Contains(can, model.CapabilityCompletion) {
 		return p.tryVector(ctx, name)
 	}

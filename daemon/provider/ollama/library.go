@@ -230,7 +230,7 @@ func (p *Provider) Load(ctx context.Context, name string, keep time.Duration) er
 // altered makes what is remembered of the models be asked for anew.
 func (p *Provider) altered() {
 	p.catalog.changed()
-	p.known.changed()
+	p.known.Changed()
 	p.held.changed()
 }
 

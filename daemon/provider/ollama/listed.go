@@ -31,7 +31,7 @@ func (p *Provider) Models(ctx context.Context) ([]provider.Listed, error) {
 		places <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-places }()
-			x := p.known.of(ctx, m.Name)
+			x := p.known.Get(ctx, m.Name)
 			for _, c := range x.can {
 				switch out[i].Known = true; c {
 				case model.CapabilityCompletion:

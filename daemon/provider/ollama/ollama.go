@@ -12,6 +12,7 @@ import (
 
 	"corral/daemon/llm"
 	"corral/daemon/provider"
+	"corral/daemon/provider/knowledge"
 	"corral/daemon/provider/relay"
 	"corral/daemon/translate"
 )
@@ -24,7 +25,7 @@ type Provider struct {
 	catalog *catalog
 	// unaliased is when the server last said that it has no word for aliases.
 	unaliased atomic.Pointer[time.Time]
-	known     knowledge
+	known     *knowledge.Of[traits]
 	held      recent[[]provider.Held]
 	details   details
 }
@@ -39,7 +40,7 @@ func New(o relay.Options) *Provider {
 	base := *o.Base
 	p := &Provider{Relay: relay.New(o), base: strings.TrimSuffix(o.Base.EscapedPath(), "/"), api: api.NewClient(&base, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, Proxy: nil}})}
 	p.catalog = newCatalog(p.list)
-	p.known.fetch = p.show
+	p.known = knowledge.New(p.show, func(x traits) bool { return len(x.can) == 0 && x.context == 0 })
 	p.held = recent[[]provider.Held]{fresh: heldFresh, fetch: p.holds}
 	return p
 }
@@ -88,7 +89,7 @@ func (b *altering) Close() {
 
 // Able reports whether model can do what is needed, by what Ollama says of it. It waits for that for half a second at most.
 func (p *Provider) Able(ctx context.Context, model string, n provider.Needs) bool {
-	return p.known.of(ctx, tagged(model)).able(n)
+	return p.known.Get(ctx, tagged(model)).able(n)
 }
 
 func (p *Provider) show(ctx context.Context, model string) (traits, error) {
@@ -114,7 +115,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 // Close lets go of idle connections.
 func (p *Provider) Close() {
 	p.catalog.close()
-	p.known.close()
+	p.known.Close()
 	p.Relay.Close()
 }
 

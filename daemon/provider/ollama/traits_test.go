@@ -1,12 +1,7 @@
 package ollama
 
 import (
-	"context"
-	"errors"
-	"fmt"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/ollama/ollama/api"
 	"github.com/ollama/ollama/types/model"
@@ -60,86 +55,5 @@ func TestContextIsWhatTheModelIsSetTo(t *testing.T) {
 		if got := traitsOf(s).context; got != c.want {
 			t.Errorf("%q, trained for %v: %d, want %d", c.parameters, c.trained, got, c.want)
 		}
-	}
-}
-
-func TestKnowledgeKeepsNobodyWaitingLong(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asked := 0
-		hang, fail := false, false
-		k := &knowledge{fetch: func(ctx context.Context, _ string) (traits, error) {
-			asked++
-			if hang {
-				<-ctx.Done()
-				return traits{}, ctx.Err()
-			}
-			if fail {
-				return traits{}, errors.New("away")
-			}
-			return traits{context: asked}, nil
-		}}
-		defer k.close()
-		of := func(want, wantAsked int, wantWait time.Duration) {
-			t.Helper()
-			began := time.Now()
-			got := k.of(t.Context(), "m").context
-			took := time.Since(began)
-			synctest.Wait()
-			if got != want || asked != wantAsked || took != wantWait {
-				t.Errorf("%d after %v, asked %d times; want %d after %v, asked %d times", got, took, asked, want, wantWait, wantAsked)
-			}
-		}
-		of(1, 1, 0)
-		of(1, 1, 0) // remembered
-		time.Sleep(traitsFresh + 1)
-		of(1, 2, 0) // what is old is told, and asked for again beside that
-		of(2, 2, 0)
-		k.changed()
-		of(3, 3, 0) // nothing is left of what was known
-		hang = true
-		time.Sleep(traitsFresh + 1)
-		of(3, 4, 0) // nobody waits for it
-		time.Sleep(traitsTimeout)
-		k.changed()
-		of(0, 5, traitsTimeout) // unknown, after a short wait
-		of(0, 5, 0)             // and no other for a while
-		hang, fail = false, true
-		k.changed()
-		of(0, 6, 0)
-		fail = false
-		time.Sleep(traitsFresh + 1)
-		of(0, 7, 0)
-		of(7, 7, 0)
-
-		k.changed()
-		hang = true
-		ctx, leave := context.WithCancel(t.Context())
-		leave()
-		began := time.Now()
-		if k.of(ctx, "m"); time.Since(began) != 0 {
-			t.Error("a caller who has left waits")
-		}
-	})
-}
-
-// TestKnowledgeIsBounded: whoever calls may make up as many names as he likes; what is known of real models stays.
-func TestKnowledgeIsBounded(t *testing.T) {
-	k := &knowledge{fetch: func(_ context.Context, model string) (traits, error) {
-		if model != "real" {
-			return traits{}, errors.New("no such model")
-		}
-		return traits{context: 7}, nil
-	}}
-	defer k.close()
-	for i := range 5 * maxTraits {
-		if got := k.of(t.Context(), fmt.Sprint("made up ", i)).context; got != 0 {
-			t.Fatal(got)
-		}
-		if got := k.of(t.Context(), "real").context; got != 7 {
-			t.Fatal(got)
-		}
-	}
-	if n := len(k.models); n > maxTraits {
-		t.Errorf("%d names are remembered", n)
 	}
 }

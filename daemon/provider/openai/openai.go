@@ -11,8 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"corral/daemon/config"
 	"corral/daemon/llm"
 	"corral/daemon/provider"
+	"corral/daemon/provider/knowledge"
 	"corral/daemon/provider/relay"
 	"corral/daemon/translate"
 )
@@ -20,7 +22,8 @@ import (
 // Provider is one such server.
 type Provider struct {
 	*relay.Relay
-	base string
+	base  string
+	known *knowledge.Of[traits] // nil: the server is not on this device, and is not asked what its models can do
 }
 
 // New makes a Provider of o, of which Server, Hint, Path and Authorize are filled in here. o.Base goes up to and
@@ -47,7 +50,19 @@ func New(o relay.Options, key func() (string, error), also []llm.Dialect) *Provi
 			return err
 		}
 	}
-	return &Provider{Relay: relay.New(o), base: base}
+	p := &Provider{Relay: relay.New(o), base: base}
+	if (config.Provider{URL: o.Base.String()}).OnDevice() {
+		p.known = knowledge.New(p.traitsOf, func(x traits) bool { return !x.told })
+	}
+	return p
+}
+
+// Close lets go of idle connections.
+func (p *Provider) Close() {
+	if p.known != nil {
+		p.known.Close()
+	}
+	p.Relay.Close()
 }
 
 // Probe asks for the list of models.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"corral/daemon/llm"
@@ -37,6 +38,66 @@ func TestProvider(t *testing.T) {
 func TestRealLlamaServer(t *testing.T) {
 	s := testkit.LlamaServer(t, testkit.ModelFile(t, "tiny-chat.gguf"))
 	providertest.Real(t, newProvider, s.URL+"/v1", "tiny", []llm.Dialect{llm.OpenAI, llm.Anthropic})
+}
+
+// TestWhatRealLlamaTells of its one model, by whatever name it is asked for.
+func TestWhatRealLlamaTells(t *testing.T) {
+	s := testkit.LlamaServer(t, testkit.ModelFile(t, "tiny-chat.gguf"))
+	base, err := url.Parse(s.URL + "/v1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := openai.New(relay.Options{Base: base}, nil, nil)
+	defer p.Close()
+	for _, c := range []struct {
+		needs provider.Needs
+		want  bool
+	}{{provider.Needs{}, true}, {provider.Needs{Tools: true, Tokens: 100}, true}, {provider.Needs{Images: true}, false}, {provider.Needs{Tokens: 100_000}, false}} {
+		if got := p.Able(t.Context(), "tiny", c.needs); got != c.want {
+			t.Errorf("%+v: %v", c.needs, got)
+		}
+	}
+}
+
+func TestWhatServersTellOfTheirModels(t *testing.T) {
+	pictures, tools, long := provider.Needs{Images: true}, provider.Needs{Tools: true}, provider.Needs{Tokens: 8193}
+	for _, c := range []struct {
+		name, list string
+		can        []bool // pictures, tools, long
+	}{
+		{"OpenAI's own fields only", `{"id":"m","object":"model","owned_by":"x"}`, []bool{true, true, true}},
+		{"another model", `{"id":"n","max_model_len":1,"architecture":{"input_modalities":["text"]}}`, []bool{true, true, true}},
+		{"vLLM", `{"id":"m","max_model_len":8192}`, []bool{true, true, false}},
+		{"one that sees", `{"id":"m","architecture":{"input_modalities":["text","image"]},"meta":{"n_ctx":16384}}`, []bool{true, true, true}},
+		{"a router", `{"id":"m","context_length":8192,"architecture":{"input_modalities":["text"]},"supported_parameters":["temperature"]}`, []bool{false, false, false}},
+		{"a router's with tools", `{"id":"m","context_length":8193,"supported_parameters":["temperature","tools"]}`, []bool{true, true, true}},
+		{"other types than those", `{"id":"m","context_length":"8192","architecture":"text","supported_parameters":{"tools":1},"meta":7}`, []bool{true, true, false}},
+	} {
+		var asked atomic.Int64
+		srv := raw.Serve(t, func(nc net.Conn, r *http.Request, _ string) bool {
+			asked.Add(1)
+			return raw.Reply(nc, "application/json", `{"object":"list","data":[`+c.list+`]}`)
+		})
+		base, err := url.Parse(srv.URL + "/v1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := openai.New(relay.Options{Base: base}, nil, nil)
+		for i, n := range []provider.Needs{pictures, tools, long} {
+			if got := p.Able(t.Context(), "m", n); got != c.can[i] {
+				t.Errorf("%s, %+v: %v", c.name, n, got)
+			}
+		}
+		p.Close()
+		if n := asked.Load(); n != 1 {
+			t.Errorf("%s: asked %d times", c.name, n)
+		}
+	}
+	elsewhere := openai.New(relay.Options{Base: &url.URL{Scheme: "https", Host: "cloud.corral.invalid", Path: "/v1"}}, nil, nil)
+	defer elsewhere.Close()
+	if !elsewhere.Able(t.Context(), "m", pictures) {
+		t.Error("a server elsewhere is taken at its word before it was asked")
+	}
 }
 
 func TestItSpeaksWhatItWasMadeWith(t *testing.T) {

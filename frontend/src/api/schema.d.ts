@@ -1983,7 +1983,7 @@ export interface components {
             to_ms: number;
         };
         JourneyTry: {
-            /** @description false: its breaker or its queue said no */
+            /** @description false: its breaker or its queue said no, or the text must stay on this device */
             asked: boolean;
             /** @description host that the text went to; missing: it stayed on this device */
             away?: string;

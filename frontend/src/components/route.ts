@@ -14,6 +14,8 @@ const causes: Record<string, string> = {
   unsupported: 'cannot do what was asked',
   refused: 'refused the call, which was translated for it',
   internal: 'could not be asked',
+  not_local: 'would have passed on what must stay on this machine',
+  not_told: 'did not say whether it passes calls on',
   caller_left: 'was not waited for: the caller left',
   invalid_request: 'found the call itself wrong',
 }

@@ -1,0 +1,1 @@
+import{en as e,qt as t}from"./query-BMAgmPI2.js";import{r as n}from"./index-CHxcGiC_.js";var r=e(t(),1);function i(){return(0,r.useSyncExternalStore)(n.watch,n.current)}export{i as t};
