@@ -150,10 +150,37 @@ func (e *env) editConfig(ctx context.Context, dry bool, edit config.Edit) error 
 		a, _ := config.Shown(was)
 		b, _ := config.Shown(next)
 		say(e.out, lines(config.Diff(filepath.Base(source.Path), a, b)))
-		_, _, err := source.Check(next)
-		return err
+		if _, _, err := source.Check(next); err != nil {
+			return err
+		}
+		return e.tryRunning(ctx, source, config.Revision(was), edit)
 	}
 	return e.writeConfig(ctx, source, was, next)
+}
+
+// tryRunning has the running Corral, if there is one with this file, say what it would do.
+func (e *env) tryRunning(ctx context.Context, source config.Source, revision string, edit config.Edit) error {
+	api, err := e.clientOf(ctx, source)
+	if errors.Is(err, client.ErrNotRunning) || errors.Is(err, errOtherFile) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r, err := api.EditConfig(ctx, revision, true, edit)
+	if err != nil {
+		return err
+	}
+	if !r.Valid {
+		return &config.Errors{Problems: r.Problems}
+	}
+	for _, field := range r.NeedsRestart {
+		sayf(e.out, "%s would wait for a restart of Corral.\n", field)
+	}
+	for _, h := range r.Held {
+		sayln(e.out, h)
+	}
+	return nil
 }
 
 func (e *env) writeConfig(ctx context.Context, source config.Source, was, next []byte) error {
@@ -192,19 +219,28 @@ func (e *env) writeConfig(ctx context.Context, source config.Source, was, next [
 
 var errOtherFile = errors.New("the running Corral has another config file")
 
-// writeRunning lets the running Corral write, so that it refuses what it cannot take over. It looks at the file with its own flags and
-// variables over it; the file must be good without the flags as well, for the next start may have none.
-func (e *env) writeRunning(ctx context.Context, source config.Source, revision string, was, next []byte) (done admin.ConfigReview, err error) {
+// clientOf is for the running Corral, if the file is its own.
+func (e *env) clientOf(ctx context.Context, source config.Source) (*client.Client, error) {
 	api, err := e.client()
 	if err != nil {
-		return done, err
+		return nil, err
 	}
 	status, err := api.Status(ctx)
 	if err != nil {
-		return done, err
+		return nil, err
 	}
 	if !sameFile(source.Path, status.Config.Path) {
-		return done, errOtherFile
+		return nil, errOtherFile
+	}
+	return api, nil
+}
+
+// writeRunning lets the running Corral write, so that it refuses what it cannot take over. It looks at the file with its own flags and
+// variables over it; the file must be good without the flags as well, for the next start may have none.
+func (e *env) writeRunning(ctx context.Context, source config.Source, revision string, was, next []byte) (done admin.ConfigReview, err error) {
+	api, err := e.clientOf(ctx, source)
+	if err != nil {
+		return done, err
 	}
 	if _, _, err := source.Check(was); err == nil { // else it is not this change that is at fault
 		if _, _, err := source.Check(next); err != nil {
