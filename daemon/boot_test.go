@@ -168,7 +168,7 @@ type upstream struct {
 // serve runs answer for each request that comes in. The connection is closed when answer returns false.
 func serve(t testing.TB, answer func(c net.Conn, r *http.Request, body string) bool) *upstream {
 	t.Helper()
-	return serveBeside(t, map[string]string{"/api/tags": `{"models":[]}`, "/api/show": `{}`}, answer)
+	return serveBeside(t, map[string]string{"/api/tags": `{"models":[]}`, "/api/show": `{}`, "/v1/models": `{"data":[]}`}, answer)
 }
 
 // serveBeside is serve, with what Corral itself is told when it asks beside the calls: which models there are, and what they
