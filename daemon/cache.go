@@ -128,7 +128,7 @@ func (d *Daemon) embed(ctx context.Context, question string) (space string, vec 
 				continue
 			}
 			if f, ok := made.(llm.Forwarder); ok {
-				if host, err := f.Forwards(ctx, nil, c.Cache.Similar.Model, llm.Now); host != "" {
+				if host, err := f.Forwards(ctx, nil, c.Cache.Similar.Model, true); host != "" {
 					failed = append(failed, fmt.Errorf("%s passes %s on to %s: a question that is only looked up stays on this device", p.Name, c.Cache.Similar.Model, host))
 					continue
 				} else if err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"corral/daemon/health"
 	"corral/daemon/llm"
 	"corral/daemon/provider"
+	"corral/daemon/provider/ollama"
 	"corral/daemon/resilience/breaker"
 )
 
@@ -97,15 +99,32 @@ func (d *Daemon) holders() map[string]provider.Holder {
 // modelConditions are those of the models that the config names.
 func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 	holders, said := d.holders(), map[string]bool{}
-	for _, m := range d.config.Current().Models {
+	c := d.config.Current()
+	away := map[string]string{} // host of each provider that is not on this device
+	for _, p := range c.Providers {
+		if u, err := url.Parse(p.URL); err == nil && !p.OnDevice() {
+			away[p.Name] = u.Host
+		}
+	}
+	for _, m := range c.Models {
 		for _, t := range m.Targets {
 			h, name := holders[t.Provider], t.Provider+"/"+t.Model
-			if h == nil || !t.OnDevice() || said[name] {
+			if said[name] {
 				continue
 			}
 			said[name] = true
+			host := away[t.Provider]
+			if host == "" && !t.OnDevice() {
+				host = ollama.Cloud
+			}
+			if host != "" && c.LocalOnly { // that a name is local_only and leads away by the config is no config
+				found = append(found, leads(m.Name, t, host, c))
+			}
+			if h == nil || host != "" {
+				continue
+			}
 			if f, ok := h.(llm.Forwarder); ok {
-				if host, _ := f.Forwards(ctx, nil, t.Model, llm.Lately); host != "" {
+				if host, _ := f.Forwards(ctx, nil, t.Model, false); host != "" {
 					found = append(found, d.forwarded(t, host)...)
 					continue
 				}
@@ -137,16 +156,24 @@ func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 
 // forwarded is what there is to say of a target that its server passes on to host.
 func (d *Daemon) forwarded(t config.Target, host string) []health.Found {
-	name := t.Provider + "/" + t.Model
-	there := health.Found{Code: health.ModelPresent, Subject: name, Text: "its text is passed on to " + host}
+	found := []health.Found{{Code: health.ModelPresent, Subject: t.Provider + "/" + t.Model, Text: "its text is passed on to " + host}}
 	c := d.config.Current()
 	for _, m := range c.Models {
 		if (m.LocalOnly || c.LocalOnly) && slices.Contains(m.Targets, t) {
-			return []health.Found{there, {Code: health.LocalOnly, Subject: name, Severity: health.Warning,
-				Text: fmt.Sprintf("%s is local_only, and %s passes %s on to %s: no call for it is sent there", m.Name, t.Provider, t.Model, host)}}
+			return append(found, leads(m.Name, t, host, c))
 		}
 	}
-	return []health.Found{there}
+	return found
+}
+
+// leads says of a name that must stay on this device that it has a target which does not.
+func leads(name string, t config.Target, host string, c config.Config) health.Found {
+	why := name + " is local_only"
+	if c.LocalOnly {
+		why = "local_only is set for all"
+	}
+	return health.Found{Code: health.LocalOnly, Subject: t.Provider + "/" + t.Model, Severity: health.Warning,
+		Text: fmt.Sprintf("%s, and %s would be answered at %s: no call for %s is sent there", why, t.Model, host, name)}
 }
 
 // onModel is the command that does something about a model of a server on this device.
@@ -166,7 +193,7 @@ func (d *Daemon) embedderCondition(ctx context.Context, holders map[string]provi
 	if model == "" {
 		return nil
 	}
-	first := ""
+	first, passed := "", ""
 	for _, p := range c.Providers {
 		if !p.OnDevice() || by != "" && by != p.Name {
 			continue
@@ -184,9 +211,17 @@ func (d *Daemon) embedderCondition(ctx context.Context, holders map[string]provi
 		if _, ok := stored[h.Full(model)]; ok {
 			return &health.Found{Code: health.ModelPresent, Subject: p.Name + "/" + model, Text: "it is there"}
 		}
+		if f, ok := h.(llm.Forwarder); ok && passed == "" {
+			passed, _ = f.Forwards(ctx, nil, model, false)
+		}
 	}
 	if first == "" {
 		return nil
+	}
+	if passed != "" {
+		return &health.Found{Code: health.ModelPresent, Subject: first + "/" + model, Severity: health.Warning,
+			Text: "it is at " + passed + ", where no question goes only to be compared, so none is found by one alike (cache.similar)",
+			Do:   "corral config set cache.similar.model NAME"}
 	}
 	return &health.Found{Code: health.ModelPresent, Subject: first + "/" + model, Severity: health.Warning,
 		Text: "nobody on this device has it, so no question is found by one alike (cache.similar)", Do: onModel("pull", model, first, holders)}

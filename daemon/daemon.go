@@ -166,7 +166,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	d.trace = trace.New(trace.Options{Log: o.Log, Set: d.set, Version: o.Version, Servers: func() map[string]*trace.Server { return d.now.Load().servers }, Proxy: config.Proxy})
 	defer d.trace.Close()
 	d.trace.Set(d.traceRules(c))
-	d.meter = meter.New(meter.Options{Log: o.Log, Set: d.set, Ledger: accounted{&d.books, d.budgets}, Prices: d, Rules: func() meter.Rules { return d.now.Load().audit }, Where: d.where, Ended: d.tellCall})
+	d.meter = meter.New(meter.Options{Log: o.Log, Set: d.set, Ledger: accounted{&d.books, d.budgets}, Prices: d, Rules: func() meter.Rules { return d.now.Load().audit }, Ended: d.tellCall})
 	defer d.meter.Close()
 	d.limit = limit.New(rules(c))
 	d.decoder = &gateway.Decoder{Max: func() int64 { return d.now.Load().maxBody }}

@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -122,10 +121,10 @@ func once(resolve func() (string, error)) func() (string, error) {
 
 // newTable makes the routing table that c describes, and its providers by name. The caller closes these.
 func (d *Daemon) newTable(c config.Config) (*routing, error) {
-	x := &routing{providers: map[string]provider.Provider{}, away: map[string]string{}}
+	x := &routing{providers: map[string]provider.Provider{}}
 	t := &route.Table{Models: map[string]*route.Model{}, LocalOnly: c.LocalOnly, Made: time.Now()}
 	x.table = t
-	away, keyed := x.away, map[string]bool{}
+	away, keyed := map[string]string{}, map[string]bool{}
 	for i, p := range c.Providers {
 		made, err := d.newProvider(c, p)
 		if err != nil {
@@ -145,7 +144,7 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 		for _, target := range m.Targets {
 			to := llm.Target{Provider: target.Provider, Model: target.Model, Why: "model", Away: away[target.Provider]}
 			if to.Away == "" && !target.OnDevice() {
-				to.Away = ollamaCloud
+				to.Away = ollama.Cloud
 			}
 			made.Targets = append(made.Targets, route.Target{Target: to, Provider: x.providers[target.Provider], Keyed: keyed[target.Provider]})
 		}
@@ -161,7 +160,7 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 		}
 		to := llm.Target{Provider: name, Model: model, Why: "chosen", Away: away[name]}
 		if to.Away == "" && !(config.Target{Model: model}).OnDevice() {
-			to.Away = ollamaCloud
+			to.Away = ollama.Cloud
 		}
 		return route.Target{Target: to, Provider: p, Keyed: keyed[name]}, true
 	}
@@ -170,34 +169,15 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 		if away[first] != "" || (config.Target{Model: model}).OnDevice() {
 			return away[first]
 		}
-		return ollamaCloud
+		return ollama.Cloud
 	}
 	return x, nil
 }
-
-// ollamaCloud is where an Ollama on this device passes its cloud models on to.
-const ollamaCloud = "ollama.com"
 
 // routing is a table and the providers that it was made with.
 type routing struct {
 	table     *route.Table
 	providers map[string]provider.Provider
-	away      map[string]string // host of each provider that is not on this device
-}
-
-// where is the host that the text of r went to when it was sent to t; known is false where t's server does not pass calls on, or does not
-// say.
-func (d *Daemon) where(r *llm.Request, t llm.Target) (host string, known bool) {
-	x := d.routing.Load()
-	if x.away[t.Provider] != "" || !r.Endpoint.Carries() {
-		return "", false
-	}
-	f, ok := x.providers[t.Provider].(llm.Forwarder)
-	if !ok {
-		return "", false
-	}
-	host, err := f.Forwards(context.Background(), r, cmp.Or(t.Model, r.Model, r.Seems), llm.Then)
-	return host, err == nil
 }
 
 // close lets go of the providers; calls under way keep their connections.

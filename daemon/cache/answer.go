@@ -184,7 +184,7 @@ func notOurs(err error) bool { return err != nil && llm.AsError(err).Kind == llm
 
 // alone has the target asked for one caller only.
 func alone(a *ask, next llm.Handler, status string) (*llm.Reply, error) {
-	a.r.Reuse.Free, a.r.Attempts, a.r.AskedOf, a.r.Left, a.r.Masked = false, 0, llm.Target{}, "", 0 // as they were before it waited
+	a.r.Reuse.Free, a.r.Attempts, a.r.AskedOf, a.r.Left, a.r.Shared, a.r.Masked = false, 0, llm.Target{}, "", nil, 0 // as they were before it waited
 	reply, err := next.Serve(a.ctx, a.r)
 	if err == nil {
 		mark(reply, []string{status})

@@ -188,6 +188,9 @@ func (s *sub) asked() {
 	s.r.Target, s.r.Left, s.r.Masked, s.r.LastResort = own.Target, own.Left, own.Masked, own.LastResort
 	if s.f.payer == s {
 		s.r.Attempts, s.r.AskedOf, s.r.Passed, s.r.Queued, s.r.Tries = own.Attempts, own.AskedOf, own.Passed, own.Queued, own.Tries
+		s.r.Shared = nil
+	} else {
+		s.r.Shared = own.Tries
 	}
 	if s.reply != nil { // of a call that was told to wait it is known only now
 		s.reply.Provider, s.reply.Model, s.reply.Digest, s.reply.Route = target.Provider, target.Model, target.Digest, target.Route

@@ -20,8 +20,9 @@ func TestOneFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)
 		gate := make(chan struct{})
-		b.m.answer = func(ctx context.Context, _ *llm.Request) (*llm.Reply, error) {
+		b.m.answer = func(ctx context.Context, asked *llm.Request) (*llm.Reply, error) {
 			<-gate
+			asked.Left, asked.Tries = "far", []llm.Try{{Target: llm.Target{Away: "far"}, Sent: true}}
 			r := b.stream(io.EOF, streamHead, streamHead, streamTail)
 			r.Body.(*pieces).wait = func() error { <-gate; return nil }
 			r.Body.(*pieces).usage = llm.Usage{Input: 7, Output: 3}
@@ -62,6 +63,13 @@ func TestOneFlight(t *testing.T) {
 				reply.Close()
 				if !r.Reuse.Free {
 					paid.Add(1)
+				}
+				own, shared := 1, 0
+				if r.Reuse.Free {
+					own, shared = 0, 1
+				}
+				if r.Left != "far" || len(r.Tries) != own || len(r.Shared) != shared {
+					t.Errorf("free %v: left %q, %d targets tried, %d by another call", r.Reuse.Free, r.Left, len(r.Tries), len(r.Shared))
 				}
 			})
 		}

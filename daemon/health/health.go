@@ -125,7 +125,7 @@ func Kinds() []Kind {
 		{Provider, "Model server", Critical, "a provider cannot be reached: critical for the first one, a warning for others", "start that server, or set its providers[].url in corral.yaml", ""},
 		{ModelPresent, "Model present", Warning, "an Ollama on this machine does not have a model that `models` names", "corral models pull MODEL", Provider},
 		{ModelLoaded, "Model loaded", Notice, "a model that `models` names is not in memory, so that its next call waits for it", "corral models load MODEL", ModelPresent},
-		{LocalOnly, "Stays here", Warning, "an Ollama passes a model of a `local_only` name on to another machine, so that calls are not sent to it", "remove the target or local_only in corral.yaml", ModelPresent},
+		{LocalOnly, "Stays here", Warning, "a name that must stay (`local_only`) has a target that does not, by the config or because an Ollama passes it on: no call is sent there", "remove the target or local_only in corral.yaml", ModelPresent},
 		{Answers, "Would answer", Critical, "a loaded model gave no token when it was tried (`health.probe`)", "restart the model server", Provider},
 		{Breaker, "Target in use", Warning, "a target failed so often that it is left alone", "corral status", Provider},
 		{Outage, "Outage by hand", Warning, "the operator makes a target fail, to see what happens", "corral outage end PROVIDER/MODEL", ""},

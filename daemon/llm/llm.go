@@ -74,6 +74,9 @@ func (e *Endpoint) Carries() bool {
 	return e.Task == Generate || e.Task == Embed || e.Method == "" || e.Name == "count_tokens"
 }
 
+// AnyModel stands in Request.Seems for a name that could not be read.
+const AnyModel = "*"
+
 // Caller is who asks.
 type Caller struct {
 	Key     string // id of the key shown; empty where none is asked for
@@ -112,7 +115,8 @@ type Request struct {
 	Body   []byte // valid JSON of one object, or empty; not to be changed in place
 	Fields Fields // where in Body the few fields stand that decide
 	Model  string // the name asked for; empty where the call has none
-	Seems  string // the same where the route is not known, as far as the body shows it: nobody is chosen by that
+	// Seems are the names that it may ask for where the route is not known; AnyModel: it may be any. Nobody is chosen by that.
+	Seems  []string
 	Stream bool
 
 	Chosen   string // provider/model that the operator wants to answer, and no other; empty: as the config says
@@ -137,6 +141,7 @@ type Request struct {
 
 	Passed Passed        // when it came past the points of its way
 	Tries  []Try         // the targets that it came to, in order
+	Shared []Try         // those that another call came to whose answer this one got too
 	Queued time.Duration // that it waited for a place at a server, all attempts together
 
 	// Release is called when the call is over and written down: it gives Body's memory back, and the money that was set

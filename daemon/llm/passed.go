@@ -49,6 +49,8 @@ type Try struct {
 	Status int           // of its answer; 0: there was none
 	Asked  bool
 	Sent   bool // the text has, or may have, come to it
+	// Where tells where the text went, as its server said when it was sent there; nil: as Target says.
+	Where func() (host string, known bool)
 }
 
 // maxTries bounds what is remembered of a call: a config may allow any number of attempts.

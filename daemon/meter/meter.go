@@ -51,8 +51,6 @@ type Options struct {
 	Ledger Ledger
 	Prices Prices
 	Rules  func() Rules
-	// Where is the host that the text of r went to when it was sent to t; known is false where it is as t says. It may take a second.
-	Where func(r *llm.Request, t llm.Target) (host string, known bool)
 	// Ended is told of each call that is over, and how many others go on. It must be quick; nil: nobody listens.
 	Ended func(r *llm.Request, e record.Entry, others int64)
 }
@@ -329,43 +327,45 @@ func (c *call) settle(o *outcome) error {
 	return err
 }
 
-// located puts right what the plan said of where the text went, which may have been some seconds old: a server on this device that passes
-// calls on has the last word.
+// located puts right what the plan said of where the text went, which may have been old: a server on this device that passes calls on has
+// the last word.
 func (c *call) located() {
 	r := c.r
-	if c.m.o.Where == nil {
-		return
-	}
-	own := false
-	for i := range r.Tries {
-		t := &r.Tries[i]
-		if !t.Sent {
-			continue
-		}
-		host, known := c.m.o.Where(r, t.Target)
-		if !known || host == t.Target.Away {
-			continue
-		}
-		if !own { // others read them
-			r.Tries, own = slices.Clone(r.Tries), true
-			t = &r.Tries[i]
-		}
-		for _, x := range []*llm.Target{&r.AskedOf, &r.Target} {
-			if *x == t.Target {
-				x.Away = host
+	if own := placed(&r.Tries); own {
+		for _, t := range r.Tries {
+			for _, x := range []*llm.Target{&r.AskedOf, &r.Target} {
+				if x.Provider == t.Target.Provider && x.Model == t.Target.Model {
+					x.Away = t.Target.Away
+				}
 			}
 		}
-		t.Target.Away = host
-	}
-	if !own {
+	} else if !placed(&r.Shared) {
 		return
 	}
 	r.Left = ""
-	for _, t := range r.Tries {
+	for _, t := range slices.Concat(r.Shared, r.Tries) {
 		if t.Sent && t.Target.Away != "" {
 			r.Left = t.Target.Away
 		}
 	}
+}
+
+// placed has each try say where its text went; false: nothing is known that was not before. Others may read what tries was.
+func placed(tries *[]llm.Try) bool {
+	if !slices.ContainsFunc(*tries, func(t llm.Try) bool { return t.Where != nil }) {
+		return false
+	}
+	*tries = slices.Clone(*tries)
+	for i := range *tries {
+		t := &(*tries)[i]
+		if t.Where != nil && t.Sent {
+			if host, known := t.Where(); known {
+				t.Target.Away = host
+			}
+		}
+		t.Where = nil // it holds on to much
+	}
+	return true
 }
 
 // costs says that a model worked for this call: it answered, or began to, or was still at it when its caller left or its time

@@ -244,7 +244,7 @@ func later(k llm.Kind) bool { return k == llm.Busy || k == llm.TooMany }
 
 // nowhere is for a call that may go to none of its targets.
 func (c *call) nowhere() *llm.Error {
-	if !c.plan.LocalOnly {
+	if !c.plan.LocalOnly || len(c.plan.Candidates) == 0 {
 		return llm.Errorf(llm.Unsupported, "resilience", nil, "There is no target for %q; add one to corral.yaml.", clip(c.r.Model))
 	}
 	for i := range c.plan.Candidates {
@@ -252,11 +252,11 @@ func (c *call) nowhere() *llm.Error {
 			return c.leaves(x.Target)
 		}
 	}
-	return llm.Errorf(llm.Unsupported, "resilience", nil, "%q may be answered on this device only, and it has no target. Add one in corral.yaml.", clip(c.r.Model))
+	return c.leaves(c.plan.Candidates[0].Target) // not to be: what may stay was asked
 }
 
 // leaves is for a call that would leave this device at t, and must not.
 func (c *call) leaves(t llm.Target) *llm.Error {
 	return llm.Errorf(llm.Unsupported, "resilience", llm.ErrStays, "%q may be answered on this device only, and %s would answer it at %s. Change its targets or local_only in corral.yaml.",
-		clip(cmp.Or(c.r.Model, c.r.Seems)), c.name(t), t.Away)
+		clip(cmp.Or(c.r.Model, strings.Join(c.r.Seems, " or "))), c.name(t), t.Away)
 }

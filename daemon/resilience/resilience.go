@@ -184,6 +184,7 @@ type call struct {
 	kept  *llm.Reply // the error answer of the only target asked so far
 	fails []failure
 	sent  bool // the text has come to c.at, or may have
+	where func() (host string, known bool)
 }
 
 // Handler is the nest as the last handler of a journey, for calls that bring their plan.

@@ -17,11 +17,17 @@ type forwarder struct {
 	now   string     // where to, as it says when it is asked to be sure
 	err   *llm.Error // why it does not say
 	asked int
+	told  int // how often it was sent something
 }
 
-func (f *forwarder) Forwards(ctx context.Context, _ *llm.Request, model string, as llm.Word) (string, *llm.Error) {
-	if f.asked++; as != llm.Now || model != "m" {
-		return "", llm.Errorf(llm.Internal, "ask", nil, "asked for %q, %v", model, as)
+func (f *forwarder) Sending(*llm.Request, string) func() (string, bool) {
+	f.told++
+	return func() (string, bool) { return f.now, true }
+}
+
+func (f *forwarder) Forwards(ctx context.Context, _ *llm.Request, model string, sure bool) (string, *llm.Error) {
+	if f.asked++; !sure || model != "m" {
+		return "", llm.Errorf(llm.Internal, "ask", nil, "asked for %q, %v", model, sure)
 	}
 	if f.err != nil && f.err.Kind == llm.Timeout {
 		select {
@@ -105,8 +111,8 @@ func TestWhatMustStayIsSentToNobodyWhoPassesItOn(t *testing.T) {
 					if got != want || first.calls.Load() != c.sent || r.Left != c.left || (first.asked > 0) != (c.local || c.mask != nil && c.mask.Minds()) {
 						t.Errorf("%s, sent %d times, left %q, asked to be sure %d times", got, first.calls.Load(), r.Left, first.asked)
 					}
-					if try := r.Tries[0]; try.Sent != (c.sent > 0) {
-						t.Errorf("the first try is %+v", try)
+					if try := r.Tries[0]; try.Sent != (c.sent > 0) || (try.Where != nil) != try.Sent || first.told != int(c.sent) {
+						t.Errorf("the first try is %+v, told %d times", try, first.told)
 					}
 				})
 			})
@@ -148,7 +154,8 @@ func TestWhatWasNotSentHasNotLeft(t *testing.T) {
 			name   string
 			script []fault
 			left   string
-		}{{"answered", []fault{answer}, "far"}, {"nobody listens", []fault{refuse}, ""}, {"reset", []fault{reset}, "far"}, {"refused, then reset", []fault{refuse, reset}, "far"}, {"reset, then refused", []fault{reset, refuse}, "far"}} {
+		}{{"answered", []fault{answer}, "far"}, {"nobody listens", []fault{refuse}, ""}, {"reset", []fault{reset}, "far"}, {"refused, then reset", []fault{refuse, reset}, "far"}, {"reset, then refused", []fault{reset, refuse}, "far"},
+			{"no key", []fault{fails(llm.Internal)}, ""}, {"not to be put into its words", []fault{fails(llm.Unsupported)}, ""}, {"it hangs", []fault{fails(llm.Timeout)}, "far"}} {
 			f, r := &fake{name: "first", script: c.script}, chat()
 			if reply, err := newNest(plain()).Serve(t.Context(), r, &Plan{Candidates: []Candidate{f.candidate("far")}}); err == nil {
 				drain(reply)

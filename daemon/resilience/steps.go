@@ -3,6 +3,7 @@ package resilience
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"corral/daemon/llm"
@@ -193,9 +194,9 @@ func remembered(next step) step {
 	return func(ctx context.Context, c *call, t *target) outcome {
 		r := c.r
 		began, queued := time.Since(r.Start), r.Queued
-		c.sent = false
+		c.sent, c.where = false, nil
 		o := next(ctx, c, t)
-		x := llm.Try{Target: r.Target, Began: began, Queued: r.Queued - queued, Over: time.Since(r.Start), Cause: causes[o.cause].word, Status: o.status, Asked: !o.unasked, Sent: c.sent}
+		x := llm.Try{Target: r.Target, Began: began, Queued: r.Queued - queued, Over: time.Since(r.Start), Cause: causes[o.cause].word, Status: o.status, Asked: !o.unasked, Sent: c.sent, Where: c.where}
 		switch {
 		case o.reply != nil:
 			x.Status = o.reply.Status
@@ -346,7 +347,7 @@ func staying(next step) step {
 		if !c.plan.LocalOnly && (r.Mask == nil || !r.Mask.Minds()) {
 			return next(ctx, c, t)
 		}
-		host, err := c.at.Leaves(ctx, r, llm.Now)
+		host, err := c.at.Leaves(ctx, r, true)
 		switch {
 		case llm.Ended(ctx) != nil:
 			return outcome{err: llm.Ended(ctx), unasked: true}
@@ -429,6 +430,10 @@ func bounded(next step) step {
 	}
 }
 
+// unsent are the kinds of error that come before anything was sent: nobody listens, there is no key, the call cannot be put into the
+// target's words.
+var unsent = []llm.Kind{llm.Unreachable, llm.Internal, llm.Unsupported, llm.Invalid, llm.Busy}
+
 // ask is the innermost step: it asks the target itself.
 func ask(ctx context.Context, c *call, _ *target) outcome {
 	if c.n.o.Hooks.Ask != nil {
@@ -439,6 +444,7 @@ func ask(ctx context.Context, c *call, _ *target) outcome {
 		c.r.Passed[llm.Asked] = c.r.Passed[llm.AskedLast]
 	}
 	left := c.r.Left
+	c.where = c.at.Sending(c.r)
 	if c.sent = true; c.r.Target.Away != "" { // though it panics
 		c.r.Left = c.r.Target.Away
 	}
@@ -452,7 +458,7 @@ func ask(ctx context.Context, c *call, _ *target) outcome {
 	} else {
 		reply, err = c.at.Handler.Serve(ctx, c.r)
 	}
-	if err != nil && llm.AsError(err).Kind == llm.Unreachable {
+	if err != nil && slices.Contains(unsent, llm.AsError(err).Kind) {
 		c.sent = false
 	}
 	if !c.sent {

@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/json"
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -73,7 +75,7 @@ func (x *Router) Table() *Table { return x.table.Load() }
 func (x *Router) Stage(next llm.Handler) llm.Handler {
 	return llm.HandlerFunc(func(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
 		t := x.table.Load()
-		key := planKey{ep: r.Endpoint}
+		key := planKey{ep: r.Endpoint, away: t.Away("")}
 		switch r.Endpoint.Name {
 		case "models", "tags":
 			r.Plan = t.plan(key)
@@ -100,7 +102,10 @@ func (x *Router) Stage(next llm.Handler) llm.Handler {
 			if r.Endpoint.Method == "" { // nothing was read of the body, but where it goes is to be known
 				r.Seems = seems(r)
 			}
-			key.away = t.Away(cmp.Or(r.Model, r.Seems))
+			key.away = t.Away(r.Model)
+			for _, model := range r.Seems {
+				key.away = cmp.Or(key.away, t.Away(model))
+			}
 		}
 		r.Plan = t.plan(key)
 		if r.Endpoint.Name == "show" && key.name != "" && len(r.Plan.Candidates) == 0 {
@@ -165,7 +170,7 @@ func leaving(ctx context.Context, r *llm.Request) {
 	own := false
 	for i := range r.Plan.Candidates {
 		x := &r.Plan.Candidates[i]
-		host, _ := x.Leaves(ctx, r, llm.Lately)
+		host, _ := x.Leaves(ctx, r, false)
 		if host == x.Target.Away {
 			continue
 		}
@@ -182,27 +187,51 @@ func leaving(ctx context.Context, r *llm.Request) {
 	}
 }
 
-// seems is the model that the body of a route which is not known names: a member of JSON, or a part of a form, as for sounds and pictures.
-func seems(r *llm.Request) string {
+const (
+	maxParts = 100 // of a form that are looked at
+	maxName  = 512 // bytes of a model's name that is read out of a form
+)
+
+// seems are the models that a call may be for whose route is not known. Servers differ in where they look first: in the query, in which of
+// several members of JSON, in which part of a form, as for sounds and pictures.
+func seems(r *llm.Request) (names []string) {
+	if q, err := url.ParseQuery(r.Query); err == nil {
+		names = q["model"]
+	}
 	if p, err := dialect.Peek(r.Body); err == nil {
-		return p.Model
+		for _, s := range p.Fields.Model {
+			var name string
+			if json.Unmarshal(r.Body[s.From:s.To], &name) == nil {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	if len(r.Body) == 0 {
+		return names
 	}
 	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" {
-		return ""
+		return append(names, llm.AnyModel)
 	}
 	form := multipart.NewReader(bytes.NewReader(r.Body), params["boundary"])
-	for {
+	found := false
+	for range maxParts {
 		part, err := form.NextPart()
+		if err == io.EOF && found {
+			return names
+		}
 		if err != nil {
-			return ""
+			break
 		}
-		if part.FormName() == "model" {
-			name, _ := io.ReadAll(io.LimitReader(part, maxName))
-			return string(name)
+		if part.FormName() != "model" {
+			continue
 		}
+		name, err := io.ReadAll(io.LimitReader(part, maxName+1))
+		if err != nil || len(name) > maxName {
+			break
+		}
+		names, found = append(names, string(name)), true
 	}
+	return append(names, llm.AnyModel)
 }
-
-// maxName bounds a model's name that is read out of a form, in bytes.
-const maxName = 1 << 10

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,90 @@ func TestWhereACallMayGo(t *testing.T) {
 		}
 		if c.want == "" && (err == nil || llm.AsError(err).Kind != llm.Unsupported || !strings.Contains(llm.AsError(err).Message, "/p")) {
 			t.Errorf("%s %q: %v", c.ep.Name, c.model, err)
+		}
+	}
+}
+
+// passing is a server on this device that passes some models on.
+type passing struct {
+	fake
+	away map[string]string
+}
+
+func (p *passing) Forwards(_ context.Context, _ *llm.Request, model string, _ bool) (string, *llm.Error) {
+	return p.away[model], nil
+}
+func (p *passing) Sending(*llm.Request, string) func() (string, bool) { return nil }
+
+// TestWhereTheTextOfACallWouldGo: to the first provider, which may be on another machine, or to where an Ollama on this one passes it on.
+func TestWhereTheTextOfACallWouldGo(t *testing.T) {
+	here := &passing{fake{name: "here", can: all}, map[string]string{"mine": "far", "llama": "", "*": "?"}}
+	there := &fake{name: "there", can: all}
+	form := func(parts ...string) string {
+		return "--b\r\n" + strings.Join(parts, "\r\n--b\r\n") + "\r\n--b--\r\n"
+	}
+	part := func(name, value string) string {
+		return "Content-Disposition: form-data; name=" + strconv.Quote(name) + "\r\n\r\n" + value
+	}
+	chat, unknown := &llm.Endpoint{Name: "chat", Method: "POST", Dialect: llm.Ollama, Task: llm.Generate}, &llm.Endpoint{Name: "other"}
+	for _, c := range []struct {
+		name           string
+		ep             *llm.Endpoint
+		model          string
+		query, body    string
+		ofHere, ofElse string // by the first provider: on this device, and elsewhere
+	}{
+		{"a model of its own", chat, "llama", "", "", "", "box.lan"},
+		{"one that it passes on", chat, "mine", "", "", "far", "box.lan"},
+		{"by its tag", chat, "big-cloud", "", "", "ollama.com", "box.lan"},
+		{"a name of the config", chat, "team", "", "", "far", "far"},
+		{"what carries no text", &llm.Endpoint{Name: "show", Method: "POST", Task: llm.Read}, "mine", "", "", "", "box.lan"},
+		{"what changes models", &llm.Endpoint{Name: "create", Method: "POST", Task: llm.Manage}, "mine", "", "", "", "box.lan"},
+		{"a list", &llm.Endpoint{Name: "tags", Method: "GET", Task: llm.Read}, "", "", "", "", "box.lan"},
+		{"a count of tokens", &llm.Endpoint{Name: "count_tokens", Method: "POST"}, "mine", "", "", "far", "box.lan"},
+		{"unknown", unknown, "", "", `{"model":"mine"}`, "far", "box.lan"},
+		{"unknown, for its own", unknown, "", "", `{"model":"llama"}`, "", "box.lan"},
+		{"unknown, with two names", unknown, "", "", `{"model":"mine","Model":"llama"}`, "far", "box.lan"},
+		{"unknown, in the query", unknown, "", "model=mine", `{"model":"llama"}`, "far", "box.lan"},
+		{"unknown, by its tag", unknown, "", "", `{"model":"llama","MODEL":"big-cloud"}`, "ollama.com", "box.lan"},
+		{"unknown, without any", unknown, "", "", `{"x":1}`, "", "box.lan"},
+		{"unknown, without a body", unknown, "", "", "", "", "box.lan"},
+		{"a form", unknown, "", "", form(part("file", "sounds"), part("model", "mine")), "far", "box.lan"},
+		{"a form with two names", unknown, "", "", form(part("model", "llama"), part("model", "mine")), "far", "box.lan"},
+		{"a form for its own", unknown, "", "", form(part("model", "llama")), "", "box.lan"},
+		{"a form without a name", unknown, "", "", form(part("file", "sounds")), "?", "box.lan"},
+		{"a form that breaks off", unknown, "", "", form(part("model", "llama"))[:60], "?", "box.lan"},
+		{"a form with a name behind spaces", unknown, "", "", form(part("model", strings.Repeat(" ", 600)+"mine")), "?", "box.lan"},
+		{"a form of very many parts", unknown, "", "", form(append(slices.Repeat([]string{part("x", "")}, 200), part("model", "llama"))...), "?", "box.lan"},
+		{"neither JSON nor a form", unknown, "", "", "sounds", "?", "box.lan"},
+	} {
+		for _, elsewhere := range []bool{false, true} {
+			table := &route.Table{Default: route.Target{Target: llm.Target{Provider: "here", Why: "default"}, Provider: here},
+				Models: map[string]*route.Model{"team": {Targets: []route.Target{{Target: llm.Target{Provider: "here", Model: "mine"}, Provider: here}}}},
+				Away: func(model string) string {
+					switch {
+					case elsewhere:
+						return "box.lan"
+					case strings.HasSuffix(model, "-cloud"):
+						return "ollama.com"
+					}
+					return ""
+				}}
+			want := c.ofHere
+			if elsewhere {
+				table.Default.Provider, want = there, c.ofElse
+			}
+			r := &llm.Request{Endpoint: c.ep, Method: "POST", Model: c.model, Path: "/p", Query: c.query, Body: []byte(c.body), Header: http.Header{"Content-Type": {"multipart/form-data; boundary=b"}}}
+			got := "not asked"
+			route.New(table).Stage(llm.HandlerFunc(func(_ context.Context, r *llm.Request) (*llm.Reply, error) {
+				if got = r.Plan.Candidates[0].Target.Away; r.Target.Provider != "" && r.Target.Away != got {
+					t.Errorf("%s: the target is %+v", c.name, r.Target)
+				}
+				return &llm.Reply{Status: 200, Body: &pieces{}}, nil
+			})).Serve(t.Context(), r)
+			if got != want {
+				t.Errorf("%s, first provider elsewhere %v: %q, want %q", c.name, elsewhere, got, want)
+			}
 		}
 	}
 }

@@ -1,4 +1,4 @@
-import { expect, go, logIn, test, url, wellMade } from './page'
+import { expect, go, logIn, type Page, server, test, url, wellMade } from './page'
 
 test('the settings are well made @looks', async ({ page }) => {
   await logIn(page)
@@ -65,20 +65,7 @@ test('what calls must not say is set, and a call that says it is refused and fou
     })
     return { status: r.status, body: await r.text() }
   }
-  const set = async (what: string) => {
-    await page.goto(`${url}/ui/settings`)
-    await expect(async () => {
-      await page.getByRole('combobox', { name: field }).click()
-      await page.getByRole('option', { name: what, exact: true }).click({ timeout: 2_000 })
-      await page.getByRole('button', { name: 'Show what changes' }).click({ timeout: 2_000 })
-      await page.getByRole('button', { name: 'Apply' }).click({ timeout: 5_000 }) // a test in the other window may have changed the file
-      await expect(page.getByText('This cannot be applied')).toHaveCount(0)
-      await expect(page.getByRole('combobox', { name: field })).toHaveValue(what)
-      await expect(page.getByRole('button', { name: 'Show what changes' })).toBeDisabled({ timeout: 5_000 })
-    }).toPass()
-    const others = complaints.filter((c) => !c.includes('412 (Precondition Failed)'))
-    complaints.splice(0, complaints.length, ...others)
-  }
+  const set = (what: string) => setTo(page, complaints, field, what)
   await logIn(page)
   await set('refuse the call')
   await expect.poll(async () => (await ask(said)).status).toBe(400)
@@ -93,3 +80,46 @@ test('what calls must not say is set, and a call that says it is refused and fou
   await set('let it pass')
   await expect.poll(async () => (await ask(said)).status).toBe(200)
 })
+
+test('that no text may leave this machine is set, and holds for a model that Ollama would pass on', async ({ page, complaints }) => {
+  const name = `far-${test.info().workerIndex}-${Date.now()}`
+  const made = await fetch(`${server.ollama}/api/create`, {
+    method: 'POST',
+    body: JSON.stringify({ model: name, from: 'big', remote_host: 'http://big.example:8080', stream: false }),
+  })
+  expect(await made.text()).toContain('success')
+  await logIn(page)
+  await go(page, 'Models')
+  const card = page.getByRole('listitem', { name: `${name}:latest` })
+  await expect(card).toContainText('Not on this device')
+  await expect(card).toContainText('Its server passes the text on to big.example:8080')
+  await setTo(page, complaints, 'Text may leave this machine', 'never: such calls are refused')
+  const ask = async () => {
+    const r = await fetch(`${url}/api/chat`, {
+      method: 'POST',
+      body: JSON.stringify({ model: name, messages: [{ role: 'user', content: 'hi' }] }),
+    })
+    return `${r.status} ${await r.text()}`
+  }
+  await expect.poll(ask).toMatch(/^501 .*big\.example:8080.*local_only/)
+})
+
+/** Chooses a value in the settings, and applies it. A test in the other window may change the file at the same moment, or have set it. */
+async function setTo(page: Page, complaints: string[], field: string, what: string) {
+  await page.goto(`${url}/ui/settings`)
+  await expect(async () => {
+    const box = page.getByRole('combobox', { name: field })
+    await box.click()
+    await page.getByRole('option', { name: what, exact: true }).click({ timeout: 2_000 })
+    const show = page.getByRole('button', { name: 'Show what changes' })
+    if (await show.isEnabled()) {
+      await show.click({ timeout: 2_000 })
+      await page.getByRole('button', { name: 'Apply' }).click({ timeout: 5_000 })
+    }
+    await expect(page.getByText('This cannot be applied')).toHaveCount(0)
+    await expect(box).toHaveValue(what)
+    await expect(page.getByRole('button', { name: 'Show what changes' })).toBeDisabled({ timeout: 5_000 })
+  }).toPass()
+  const others = complaints.filter((c) => !c.includes('412 (Precondition Failed)'))
+  complaints.splice(0, complaints.length, ...others)
+}

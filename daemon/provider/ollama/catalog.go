@@ -15,7 +15,6 @@ import (
 
 	"github.com/ollama/ollama/api"
 	"github.com/ollama/ollama/types/model"
-	"github.com/tidwall/gjson"
 
 	"corral/daemon/config"
 	"corral/daemon/llm"
@@ -31,8 +30,8 @@ const (
 	aliasesRest    = time.Minute // until a server that knows no aliases is asked for them again: it may be another one then
 )
 
-// ollamaCloud is where an Ollama passes the models with a cloud's tag on to.
-const ollamaCloud = "ollama.com"
+// Cloud is where an Ollama passes the models with a cloud's tag on to.
+const Cloud = "ollama.com"
 
 // entry is what is known of one model.
 type entry struct {
@@ -156,7 +155,7 @@ func tagsHost(name string) string {
 	if (config.Target{Model: name}).OnDevice() {
 		return ""
 	}
-	return ollamaCloud
+	return Cloud
 }
 
 // catalog remembers what a server has. Who is content with what is known waits for nothing, and has it asked for anew beside that.
@@ -183,7 +182,8 @@ func newCatalog(fetch func(context.Context) (*list, error)) *catalog {
 // question is one that is being put to the server.
 type question struct {
 	at   time.Time
-	done chan struct{} // closed when the answer stands in the catalog
+	done chan struct{} // closed when what follows stands, and the catalog has it
+	list *list         // nil: the server did not say
 }
 
 // since is the list as the server had it at a time or later. If the server does not say, what it said last, or nil, with why. What failed
@@ -247,6 +247,9 @@ func (c *catalog) ask(ctx context.Context, q *question) {
 	l, err := c.fetch(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err == nil {
+		q.list = l
+	}
 	if c.asking == q { // else the models were changed meanwhile
 		c.asking = nil
 		if c.err = err; err != nil {
@@ -259,40 +262,41 @@ func (c *catalog) ask(ctx context.Context, q *question) {
 	close(q.done)
 }
 
-// patient is how long a server is left alone after a failure by those who must be sure.
-func patient(error) time.Duration { return catalogFailed }
+// short is how long a server is left alone after a failure by those who must be sure.
+func short(error) time.Duration { return catalogFailed }
 
-// easy is how long it is by the others: where nobody listened somebody may at once, but one that is too busy to say what it has would keep
+// long is how long it is by the others: where nobody listened somebody may at once, but one that is too busy to say what it has would keep
 // each call waiting.
-func easy(err error) time.Duration {
+func long(err error) time.Duration {
 	if errors.Is(err, outbound.ErrDial) {
 		return catalogFailed
 	}
 	return catalogFresh
 }
 
-// known is what there is to know of a model without a wait, where anything is: at most catalogFresh old, and asked for anew beside that.
-// A name that is new is waited for.
-func (c *catalog) known(ctx context.Context, name string) (entry, error) {
+// known is what there is to know of a model without a wait, however old: it is asked for anew beside that where it is older than fresh. A
+// name that is not in an old list is waited for.
+func (c *catalog) known(ctx context.Context, name string, fresh time.Duration) (entry, error) {
 	now := time.Now()
 	c.mu.Lock()
 	if l := c.last; l != nil {
-		if e, ok := l.of(name); ok && now.Sub(l.at) < catalogFresh {
-			if now.Sub(l.at) >= catalogSure {
-				c.beside()
+		age := now.Sub(l.at)
+		if e, ok := l.of(name); ok || age < catalogFresh {
+			if age >= fresh && !c.closed {
+				c.begin(long)
 			}
 			c.mu.Unlock()
 			return e, nil
 		}
 	}
 	c.mu.Unlock()
-	return c.at(ctx, name, now, easy)
+	return c.of(ctx, name, now, long)
 }
 
-// at is what the server says of a model, as it was a second before t or later. Its error says that the server did not answer, and what is
-// told then is what it said last.
-func (c *catalog) at(ctx context.Context, name string, t time.Time, pause func(error) time.Duration) (entry, error) {
-	l, err := c.since(ctx, t.Add(-catalogSure), pause)
+// of is what the server says of a model, as it was at a time or later. Its error says that the server did not answer, and what is told then
+// is what it said last.
+func (c *catalog) of(ctx context.Context, name string, t time.Time, pause func(error) time.Duration) (entry, error) {
+	l, err := c.since(ctx, t, pause)
 	if l == nil {
 		return entry{away: tagsHost(name)}, err
 	}
@@ -300,19 +304,31 @@ func (c *catalog) at(ctx context.Context, name string, t time.Time, pause func(e
 	return e, err
 }
 
-// ahead has what is known asked for anew where it is older than a second, beside the call after which it will be wanted.
-func (c *catalog) ahead() {
+// as tells later what the server says of a model now: by what it said within the last second, or by what it is asked beside a call. known is
+// false where it does not say.
+func (c *catalog) as(name string) func() (e entry, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.last == nil || time.Since(c.last.at) >= catalogSure {
-		c.beside()
+	if l := c.last; l != nil && time.Since(l.at) < catalogSure {
+		return func() (entry, bool) {
+			e, _ := l.of(name)
+			return e, true
+		}
 	}
-}
-
-// beside puts the question without anybody's waiting for it. It needs the lock.
-func (c *catalog) beside() {
+	var q *question
 	if !c.closed {
-		c.begin(easy)
+		q, _ = c.begin(long)
+	}
+	return func() (entry, bool) {
+		if q == nil {
+			return entry{}, false
+		}
+		<-q.done // which comes within catalogTimeout
+		if q.list == nil {
+			return entry{}, false
+		}
+		e, _ := q.list.of(name)
+		return e, true
 	}
 }
 
@@ -386,7 +402,7 @@ func hostOf(address string) string {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return ollamaCloud // not to be told, but away it goes
+		return Cloud // not to be told, but away it goes
 	}
 	if port := u.Port(); u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
 		return u.Hostname()
@@ -396,26 +412,20 @@ func hostOf(address string) string {
 
 // Forwards implements llm.Forwarder. What is searched for or fetched on the web goes to Ollama's makers whatever the model
 // (https://github.com/ollama/ollama/blob/v0.24.0/server/routes.go, webExperimentalProxyHandler; middleware/anthropic.go,
-// WebSearchAnthropicWriter).
-func (p *Provider) Forwards(ctx context.Context, r *llm.Request, name string, as llm.Word) (host string, err *llm.Error) {
-	if r != nil && searches(r) {
-		return ollamaCloud, nil
+// WebSearchAnthropicWriter, which in 0.17.4 refuses that to models that are not in its makers' cloud).
+func (p *Provider) Forwards(ctx context.Context, r *llm.Request, name string, sure bool) (host string, err *llm.Error) {
+	if r != nil && searches(r) || sure && name == llm.AnyModel {
+		return Cloud, nil
 	}
-	if r != nil && name == "" {
-		if as == llm.Now && r.Unknown() && len(r.Body) > 0 && !json.Valid(r.Body) {
-			return ollamaCloud, nil // it may be for any model, as a form is
-		}
+	if name == "" || name == llm.AnyModel {
 		return "", nil
 	}
 	var e entry
 	var cause error
-	switch as {
-	case llm.Lately:
-		e, cause = p.catalog.known(ctx, name)
-	case llm.Now:
-		e, cause = p.catalog.at(ctx, name, time.Now(), patient)
-	case llm.Then:
-		e, cause = p.catalog.at(ctx, name, r.Start, easy)
+	if sure {
+		e, cause = p.catalog.of(ctx, name, time.Now().Add(-catalogSure), short)
+	} else {
+		e, cause = p.catalog.known(ctx, name, catalogSure)
 	}
 	switch {
 	case errors.Is(cause, outbound.ErrDial):
@@ -427,18 +437,50 @@ func (p *Provider) Forwards(ctx context.Context, r *llm.Request, name string, as
 	return e.away, nil
 }
 
+// Sending implements llm.Forwarder.
+func (p *Provider) Sending(r *llm.Request, name string) func() (host string, known bool) {
+	if searches(r) {
+		return func() (string, bool) { return Cloud, true }
+	}
+	if name == "" || name == llm.AnyModel {
+		return func() (string, bool) { return "", false }
+	}
+	as := p.catalog.as(name)
+	return func() (string, bool) {
+		e, known := as()
+		return e.away, known
+	}
+}
+
 // searches reports whether r has the web searched.
 func searches(r *llm.Request) bool {
 	path := r.Path
 	if plain, err := url.PathUnescape(path); err == nil {
 		path = plain
 	}
-	if path == "/v1/messages" && bytes.Contains(r.Body, []byte(`web_search`)) {
-		for _, t := range gjson.GetBytes(r.Body, "tools.#.type").Array() {
-			if strings.HasPrefix(t.Str, "web_search") {
-				return true
-			}
-		}
+	if path != "/v1/messages" {
+		return strings.HasPrefix(path, "/api/experimental/web_")
 	}
-	return strings.HasPrefix(path, "/api/experimental/web_")
+	if !bytes.Contains(r.Body, []byte("web_search")) && !disguised(r.Body) {
+		return false
+	}
+	var in struct{ Tools []struct{ Type string } } // as Ollama reads it, which is not by the letter
+	if json.Unmarshal(r.Body, &in) != nil {
+		return false // Ollama refuses it
+	}
+	return slices.ContainsFunc(in.Tools, func(t struct{ Type string }) bool { return strings.HasPrefix(t.Type, "web_search") })
+}
+
+// disguised reports whether b writes a plain letter by its number, which no program does by itself.
+func disguised(b []byte) bool {
+	for {
+		i := bytes.Index(b, []byte(`\u00`))
+		if i < 0 || i+6 > len(b) {
+			return false
+		}
+		if c := b[i+4]; c >= '5' && c <= '7' {
+			return true
+		}
+		b = b[i+6:]
+	}
 }

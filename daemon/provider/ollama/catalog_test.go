@@ -49,8 +49,8 @@ func TestAModelIsFoundByEachOfItsNames(t *testing.T) {
 		{"gpt-oss:20b: cloud ", "", "ollama.com", true},
 		{"Claude-Opus-5", "b", "big.example", true},
 		{"a", "", "", false}, // they go in a ring
-		{"far", "", ollamaCloud, true},
-		{"gpt-oss:120b-Cloud", "", ollamaCloud, true},
+		{"far", "", Cloud, true},
+		{"gpt-oss:120b-Cloud", "", Cloud, true},
 		{"no such name!", "", "", false},
 		{"", "", "", false},
 	} {
@@ -69,8 +69,8 @@ func TestHostsOfRemoteModels(t *testing.T) {
 		"http://[fd00::1]:80/":    "fd00::1",
 		"http://127.0.0.1:11435":  "",
 		"http://localhost:11435":  "",
-		"no address":              ollamaCloud,
-		"http://bad.example:8x/y": ollamaCloud,
+		"no address":              Cloud,
+		"http://bad.example:8x/y": Cloud,
 	} {
 		if got := hostOf(address); got != want {
 			t.Errorf("%s: %q", address, got)
@@ -131,40 +131,36 @@ func TestWhatTheCatalogTellsIsAsOldAsItMayBe(t *testing.T) {
 				t.Errorf("%s: %+v %v after %v, asked %d times", what, e, err, took, server.asked)
 			}
 		}
-		sure := func(ctx context.Context, name string) (entry, error) { return c.at(ctx, name, time.Now(), patient) }
+		sure := func(ctx context.Context, name string) (entry, error) {
+			return c.of(ctx, name, time.Now().Add(-catalogSure), short)
+		}
+		known := func(ctx context.Context, name string) (entry, error) { return c.known(ctx, name, catalogSure) }
 
-		check("at first", c.known, "m", "", 1, server.slow)
-		check("again", c.known, "m", "", 1, 0)
+		check("at first", known, "m", "", 1, server.slow)
+		check("again", known, "m", "", 1, 0)
 		server.away = "far"
 		check("to be sure, at once", sure, "m", "", 1, 0)
 		time.Sleep(catalogSure + 1)
 		check("to be sure", sure, "m", "far", 2, server.slow)
-		check("then", c.known, "m", "far", 2, 0)
+		check("then", known, "m", "far", 2, 0)
 		server.away = ""
 		time.Sleep(catalogSure + 1)
-		check("one who needs not be sure", c.known, "m", "far", 3, 0) // and asks beside
+		check("one who needs not be sure", known, "m", "far", 3, 0) // and asks beside
 		time.Sleep(server.slow + 1)
-		check("the next", c.known, "m", "", 3, 0)
-		check("a name that is not there", c.known, "n", "", 3, 0)
+		check("the next", known, "m", "", 3, 0)
+		check("a name that is not there", known, "n", "", 3, 0)
 		time.Sleep(catalogSure + 1)
-		check("nor later", c.known, "n", "", 4, server.slow)
+		check("nor later", known, "n", "", 4, 0)
 		time.Sleep(catalogFresh)
 		server.away = "far"
-		check("after a long time", c.known, "m", "far", 5, server.slow)
-
-		server.away = ""
+		check("after a long time", known, "m", "", 5, 0)
+		time.Sleep(catalogFresh + 1)
+		check("a name that is not there after a long time", known, "n", "", 6, server.slow)
 		time.Sleep(catalogSure + 1)
-		began := time.Now()
-		then := func(ctx context.Context, name string) (entry, error) { return c.at(ctx, name, began, easy) }
-		c.ahead()
-		time.Sleep(server.slow + 1) // while the call runs
-		check("after a call that had it asked for", then, "m", "", 6, 0)
-		time.Sleep(catalogFresh)
-		check("after a long call", then, "m", "", 6, 0)
+		check("one who asks seldom", func(ctx context.Context, name string) (entry, error) { return c.known(ctx, name, catalogFresh) }, "m", "far", 6, 0)
 
 		c.changed()
-		server.away = "far"
-		check("after a change", c.known, "m", "far", 7, server.slow)
+		check("after a change", known, "m", "far", 7, server.slow)
 
 		time.Sleep(catalogSure + 1)
 		server.at = func() { // while it is asked the models are changed, of which its answer does not know
@@ -177,7 +173,48 @@ func TestWhatTheCatalogTellsIsAsOldAsItMayBe(t *testing.T) {
 		c.close()
 		check("one who has waited since before the end", sure, "m", "", 10, server.slow)
 		time.Sleep(catalogSure + 1)
-		check("one who needs not be sure after it", c.known, "m", "", 10, 0)
+		check("one who needs not be sure after it", known, "m", "", 10, 0)
+	})
+}
+
+// TestWhereACallWentIsToldAsItWasThen, whatever became of the model meanwhile.
+func TestWhereACallWentIsToldAsItWasThen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := &talker{slow: 10 * time.Millisecond, away: "far"}
+		c := newCatalog(server.fetch)
+		defer c.close()
+		check := func(what string, as func() (entry, bool), away string, known bool, wait time.Duration) {
+			t.Helper()
+			took := took(func() {
+				if e, ok := as(); e.away != away || ok != known {
+					t.Errorf("%s: %+v %v", what, e, ok)
+				}
+			})
+			if took != wait {
+				t.Errorf("%s: after %v", what, took)
+			}
+		}
+		check("before anything is known", c.as("m"), "far", true, server.slow)
+		recent := c.as("m")
+		time.Sleep(catalogSure)
+		old := c.as("m")
+		time.Sleep(server.slow) // while the call runs
+		server.away = ""
+		c.changed()
+		check("what was known", recent, "far", true, 0)
+		check("what was asked for beside it", old, "far", true, 0)
+		check("a later call", c.as("m"), "", true, server.slow)
+
+		server.err = errors.New("it fails")
+		time.Sleep(catalogSure)
+		check("a server that fails", c.as("m"), "", false, server.slow)
+		check("one that failed a moment ago", c.as("m"), "", false, 0)
+		c.changed()
+		server.err, server.hang = nil, true
+		check("one that hangs", c.as("m"), "", false, catalogTimeout)
+		check("one that hung a moment ago", c.as("m"), "", false, 0)
+		c.close()
+		check("after the end", c.as("m"), "", false, 0)
 	})
 }
 
@@ -187,8 +224,8 @@ func TestAServerThatDoesNotSayWhatItHas(t *testing.T) {
 		server := &talker{err: away, away: "far"}
 		c := newCatalog(server.fetch)
 		defer c.close()
-		sure := func(name string) (entry, error) { return c.at(t.Context(), name, time.Now(), patient) }
-		if e, err := sure("m:cloud"); !errors.Is(err, away) || e.away != ollamaCloud {
+		sure := func(name string) (entry, error) { return c.of(t.Context(), name, time.Now(), short) }
+		if e, err := sure("m:cloud"); !errors.Is(err, away) || e.away != Cloud {
 			t.Errorf("of what is not known: %+v %v", e, err) // what its name says holds all the same
 		}
 		if _, err := sure("m"); !errors.Is(err, away) || server.asked != 1 {
@@ -196,7 +233,7 @@ func TestAServerThatDoesNotSayWhatItHas(t *testing.T) {
 		}
 		time.Sleep(catalogFailed + 1)
 		server.err = nil
-		if e, err := c.known(t.Context(), "m"); err != nil || e.away != "far" {
+		if e, err := c.known(t.Context(), "m", catalogSure); err != nil || e.away != "far" {
 			t.Errorf("back: %+v %v", e, err)
 		}
 
@@ -213,8 +250,8 @@ func TestAServerThatDoesNotSayWhatItHas(t *testing.T) {
 		go sure("m") // is waiting again
 		synctest.Wait()
 		for what, wait := range map[string]time.Duration{
-			"before": took(func() { c.known(t.Context(), "m") }),
-			"after":  took(func() { c.ahead(); c.at(t.Context(), "m", time.Now(), easy) }),
+			"before": took(func() { c.known(t.Context(), "m", catalogSure) }),
+			"after":  took(func() { c.as("m")() }),
 		} {
 			if wait != 0 {
 				t.Errorf("%s the call: who needs not be sure waits %v", what, wait)
@@ -222,7 +259,7 @@ func TestAServerThatDoesNotSayWhatItHas(t *testing.T) {
 		}
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		if wait := took(func() { c.at(ctx, "m", time.Now(), patient) }); wait != 0 {
+		if wait := took(func() { c.of(ctx, "m", time.Now(), short) }); wait != 0 {
 			t.Errorf("a caller who has left waits %v", wait)
 		}
 		if wait := took(c.close); wait != 0 {
@@ -250,13 +287,13 @@ func TestServersThatKnowNoModels(t *testing.T) {
 				w.Write([]byte(`{"aliases":[]}`))
 			}
 		}))
-		host, err := newAt(t, s.URL).Forwards(t.Context(), call, "m", llm.Now)
+		host, err := newAt(t, s.URL).Forwards(t.Context(), call, "m", true)
 		if host != c.away || (err == nil) != c.sure {
 			t.Errorf("tags %d, aliases %d: %q %v", c.tags, c.aliases, host, err)
 		}
 		s.Close()
 	}
-	if _, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), call, "m", llm.Now); err == nil || err.Kind != llm.Unreachable || !strings.Contains(err.Message, "ollama serve") {
+	if _, err := newAt(t, "http://127.0.0.1:1").Forwards(t.Context(), call, "m", true); err == nil || err.Kind != llm.Unreachable || !strings.Contains(err.Message, "ollama serve") {
 		t.Errorf("nobody listens: %v", err)
 	}
 }
@@ -264,17 +301,18 @@ func TestServersThatKnowNoModels(t *testing.T) {
 // TestWhatNamesNoModel: what goes to Ollama's makers whatever the model, and what may be for any.
 func TestWhatNamesNoModel(t *testing.T) {
 	p := newAt(t, "http://127.0.0.1:1")
-	for _, c := range []struct{ path, body, away string }{
-		{"/api/experimental/web_search", `{"query":"x"}`, ollamaCloud},
-		{"/api/experimental/%77eb_fetch", `{"url":"x"}`, ollamaCloud},
-		{"/v1/messages", `{"tools":[{"name":"a","input_schema":{}},{"type":"web_search_20250305","name":"web_search"}]}`, ollamaCloud},
-		{"/v1/messages", `{"tools":[{"name":"web_search","input_schema":{}}],"messages":[{"content":"web_search"}]}`, ""},
-		{"/api/other", `{"x":1}`, ""},
-		{"/api/other", "", ""},
-		{"/v1/audio/transcriptions", "--b\r\nsounds", ollamaCloud},
+	for _, c := range []struct{ path, body, name, away string }{
+		{"/api/experimental/web_search", `{"query":"x"}`, "", Cloud},
+		{"/api/experimental/%77eb_fetch", `{"url":"x"}`, "", Cloud},
+		{"/v1/messages", `{"tools":[{"name":"a","input_schema":{}},{"type":"web_search_20250305","name":"web_search"}]}`, "", Cloud},
+		{"/v1/messages", `{"Tools":[{"TYPE":"web\u005fsearch_20250305"}]}`, "", Cloud},
+		{"/v1/messages", `{"tools":[{"type":"web_search_1"}],"tools":[{"type":"custom"}]}`, "", ""}, // the last one counts
+		{"/v1/messages", `{"tools":[{"name":"web_search","input_schema":{}}],"messages":[{"content":"web_search \u00e9"}]}`, "", ""},
+		{"/api/other", `{"x":1}`, "", ""},
+		{"/v1/audio/transcriptions", "--b\r\nsounds", llm.AnyModel, Cloud},
 	} {
 		r := &llm.Request{Endpoint: &llm.Endpoint{Task: llm.Read}, Method: "POST", Path: c.path, Body: []byte(c.body), Start: time.Now()}
-		if host, err := p.Forwards(t.Context(), r, "", llm.Now); host != c.away || err != nil {
+		if host, err := p.Forwards(t.Context(), r, c.name, true); host != c.away || err != nil {
 			t.Errorf("%s %s: %q %v", c.path, c.body, host, err)
 		}
 	}
@@ -286,8 +324,7 @@ func BenchmarkKnown(b *testing.B) {
 	c.last.at = time.Now().Add(time.Hour)
 	b.ReportAllocs()
 	for b.Loop() {
-		c.known(b.Context(), "m")
-		c.ahead()
-		c.at(b.Context(), "m", time.Now(), easy)
+		c.known(b.Context(), "m", catalogSure)
+		c.as("m")()
 	}
 }

@@ -108,7 +108,7 @@ func (p *Provider) holds(ctx context.Context) ([]provider.Held, error) {
 
 // Stored are the models on the server's disk.
 func (p *Provider) Stored(ctx context.Context) (map[string]uint64, error) {
-	l, err := p.catalog.since(ctx, time.Now().Add(-storedFresh), patient)
+	l, err := p.catalog.since(ctx, time.Now().Add(-storedFresh), short)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 //
 // A model that hangs in its first answer looks like the latter, and is given up when timeouts.load is over.
 func (p *Provider) Loading(ctx context.Context, model string) (bool, error) {
-	if e, _ := p.catalog.known(ctx, model); e.away != "" {
+	if e, _ := p.catalog.known(ctx, model, catalogSure); e.away != "" {
 		return false, nil // nobody sees it being loaded where it is
 	}
 	first, err := p.running(ctx, model)

@@ -47,6 +47,10 @@ func TestLoading(t *testing.T) {
 	} {
 		looks := 0
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/api/ps" {
+				http.NotFound(w, r)
+				return
+			}
 			looks++
 			io.WriteString(w, c.ps(looks))
 		}))

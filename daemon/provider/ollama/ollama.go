@@ -45,12 +45,8 @@ func New(o relay.Options) *Provider {
 	return p
 }
 
-// Serve relays r and notes the digest of the model that answered. The server is asked what it has while it works on r, so that it is
-// known afterwards where r went.
+// Serve relays r and notes the digest of the model that answered.
 func (p *Provider) Serve(ctx context.Context, r *llm.Request) (*llm.Reply, error) {
-	if r.Endpoint.Carries() {
-		p.catalog.ahead()
-	}
 	alters := r.Endpoint.Task == llm.Manage || strings.HasPrefix(r.Path, "/api/experimental/aliases") && r.Method != http.MethodGet
 	reply, err := p.Relay.Serve(ctx, r)
 	if alters {
@@ -102,7 +98,7 @@ func (p *Provider) show(ctx context.Context, model string) (traits, error) {
 
 // Digest is that of model; empty when it cannot be told.
 func (p *Provider) Digest(ctx context.Context, model string) string {
-	e, _ := p.catalog.known(ctx, model)
+	e, _ := p.catalog.known(ctx, model, catalogFresh)
 	return e.digest
 }
 
