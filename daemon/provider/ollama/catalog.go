@@ -211,11 +211,12 @@ func (c *catalog) since(ctx context.Context, t time.Time, pause func(error) time
 		}
 		if mine {
 			c.ask(ctx, q)
-			continue
 		}
 		select {
-		case <-q.done: // it may have been put before t, or the models been changed since
+		case <-q.done: // it may have been put before t, or broken off, or the models been changed since
 		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			return last, context.Cause(ctx)
 		}
 	}
@@ -252,11 +253,12 @@ func (c *catalog) ask(ctx context.Context, q *question) {
 	}
 	if c.asking == q { // else the models were changed meanwhile
 		c.asking = nil
-		if c.err = err; err != nil {
-			c.failed = time.Now()
-		} else {
+		switch {
+		case err == nil:
 			l.at = q.at
-			c.last = l
+			c.last, c.err = l, nil
+		case !errors.Is(err, context.Canceled): // else it was broken off, which says nothing of the server
+			c.err, c.failed = err, time.Now()
 		}
 	}
 	close(q.done)
@@ -389,10 +391,10 @@ func (p *Provider) tell(ctx context.Context, path string, into any) (known bool,
 
 // awayOf is the host that text for a model of the list is passed on to; empty: it is on the server's own disk.
 func awayOf(m api.ListModelResponse) string {
-	if m.RemoteHost != "" {
-		return hostOf(m.RemoteHost)
+	if m.RemoteHost == "" {
+		return tagsHost(m.Name)
 	}
-	return tagsHost(m.Name)
+	return cmp.Or(hostOf(m.RemoteHost), tagsHost(m.Name))
 }
 
 // hostOf is the host of a remote model's address, with its port where that is not usual; empty: it is this machine.
