@@ -69,6 +69,7 @@ type Proxy struct {
 	fault  Fault
 	calls  int
 	listen net.Listener
+	free   func() // lets others have the port, on which nobody listens; nil: it is not held
 	open   map[net.Conn]bool
 }
 
@@ -93,14 +94,45 @@ func New(t testing.TB, target string, f Fault) *Proxy {
 	p.URL = "http://" + p.addr
 	t.Cleanup(func() {
 		p.Set(Refuse)
+		if p.free != nil {
+			p.free()
+		}
 		p.wg.Wait()
 	})
 	if f == Refuse {
 		l.Close()
+		if !p.hold() {
+			t.Fatalf("%s was taken in this very moment", p.addr)
+		}
 		return p
 	}
 	p.serve(l)
 	return p
+}
+
+// hold keeps others off the port while nobody listens there: a server of the same test was given it once, and answered in place of none.
+// A connection from that port to elsewhere does it, unless there is still one of before. p.mu is held, or nobody else has p.
+func (p *Proxy) hold() (held bool) {
+	local, err := net.ResolveTCPAddr("tcp", p.addr)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	c, err := (&net.Dialer{LocalAddr: local, Timeout: 10 * time.Second}).Dial("tcp", l.Addr().String())
+	if err != nil {
+		l.Close()
+		return false
+	}
+	p.free = func() {
+		c.(*net.TCPConn).SetLinger(0) // the port is free at once
+		c.Close()
+		l.Close()
+		p.free = nil
+	}
+	return true
 }
 
 // Set changes the fault for calls to come.
@@ -114,6 +146,10 @@ func (p *Proxy) Set(f Fault) {
 		for c := range p.open {
 			reset(c)
 		}
+		p.hold()
+	}
+	if f != Refuse && p.free != nil {
+		p.free()
 	}
 	p.mu.Unlock()
 	if f == Refuse || listening {
