@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"corral/daemon/health"
 	"corral/daemon/llm"
 	"corral/daemon/provider"
-	"corral/daemon/provider/ollama"
 	"corral/daemon/resilience/breaker"
 )
 
@@ -100,12 +98,7 @@ func (d *Daemon) holders() map[string]provider.Holder {
 func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 	holders, said := d.holders(), map[string]bool{}
 	c := d.config.Current()
-	away := map[string]string{} // host of each provider that is not on this device
-	for _, p := range c.Providers {
-		if u, err := url.Parse(p.URL); err == nil && !p.OnDevice() {
-			away[p.Name] = u.Host
-		}
-	}
+	away := elsewhere(c)
 	for _, m := range c.Models {
 		for _, t := range m.Targets {
 			h, name := holders[t.Provider], t.Provider+"/"+t.Model
@@ -113,10 +106,7 @@ func (d *Daemon) modelConditions(ctx context.Context) (found []health.Found) {
 				continue
 			}
 			said[name] = true
-			host := away[t.Provider]
-			if host == "" && !t.OnDevice() {
-				host = ollama.Cloud
-			}
+			host := away(t)
 			if host != "" && c.LocalOnly { // that a name is local_only and leads away by the config is no config
 				found = append(found, leads(m.Name, t, host, c))
 			}

@@ -124,7 +124,7 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 	x := &routing{providers: map[string]provider.Provider{}}
 	t := &route.Table{Models: map[string]*route.Model{}, LocalOnly: c.LocalOnly, Made: time.Now()}
 	x.table = t
-	away, keyed := map[string]string{}, map[string]bool{}
+	away, keyed := elsewhere(c), map[string]bool{}
 	for i, p := range c.Providers {
 		made, err := d.newProvider(c, p)
 		if err != nil {
@@ -132,9 +132,6 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 			return nil, err
 		}
 		x.providers[p.Name], keyed[p.Name] = made, p.Key != ""
-		if u, err := url.Parse(p.URL); err == nil && !p.OnDevice() {
-			away[p.Name] = u.Host
-		}
 		if i == 0 {
 			t.Default = route.Target{Target: llm.Target{Provider: p.Name, Why: "default"}, Provider: made, Keyed: keyed[p.Name]}
 		}
@@ -142,10 +139,7 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 	for _, m := range c.Models {
 		made := &route.Model{LocalOnly: m.LocalOnly}
 		for _, target := range m.Targets {
-			to := llm.Target{Provider: target.Provider, Model: target.Model, Why: "model", Away: away[target.Provider]}
-			if to.Away == "" && !target.OnDevice() {
-				to.Away = ollama.Cloud
-			}
+			to := llm.Target{Provider: target.Provider, Model: target.Model, Why: "model", Away: away(target)}
 			made.Targets = append(made.Targets, route.Target{Target: to, Provider: x.providers[target.Provider], Keyed: keyed[target.Provider]})
 		}
 		for _, l := range m.LastResort {
@@ -158,20 +152,28 @@ func (d *Daemon) newTable(c config.Config) (*routing, error) {
 		if p == nil || model == "" {
 			return route.Target{}, false
 		}
-		to := llm.Target{Provider: name, Model: model, Why: "chosen", Away: away[name]}
-		if to.Away == "" && !(config.Target{Model: model}).OnDevice() {
-			to.Away = ollama.Cloud
-		}
+		to := llm.Target{Provider: name, Model: model, Why: "chosen", Away: away(config.Target{Provider: name, Model: model})}
 		return route.Target{Target: to, Provider: p, Keyed: keyed[name]}, true
 	}
 	first := t.Default.Target.Provider
-	t.Away = func(model string) string {
-		if away[first] != "" || (config.Target{Model: model}).OnDevice() {
-			return away[first]
+	t.Away = func(model string) string { return away(config.Target{Provider: first, Model: model}) }
+	return x, nil
+}
+
+// elsewhere tells by c alone to which host the text for a target goes; empty: it stays on this device, as far as its server says nothing else.
+func elsewhere(c config.Config) func(config.Target) string {
+	hosts := map[string]string{}
+	for _, p := range c.Providers {
+		if u, err := url.Parse(p.URL); err == nil && !p.OnDevice() {
+			hosts[p.Name] = u.Host
+		}
+	}
+	return func(t config.Target) string {
+		if host := hosts[t.Provider]; host != "" || t.OnDevice() {
+			return host
 		}
 		return ollama.Cloud
 	}
-	return x, nil
 }
 
 // routing is a table and the providers that it was made with.

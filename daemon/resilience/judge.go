@@ -247,12 +247,7 @@ func (c *call) nowhere() *llm.Error {
 	if !c.plan.LocalOnly || len(c.plan.Candidates) == 0 {
 		return llm.Errorf(llm.Unsupported, "resilience", nil, "There is no target for %q; add one to corral.yaml.", clip(c.r.Model))
 	}
-	for i := range c.plan.Candidates {
-		if x := &c.plan.Candidates[i]; !x.OnDevice() {
-			return c.leaves(x.Target)
-		}
-	}
-	return c.leaves(c.plan.Candidates[0].Target) // not to be: what may stay was asked
+	return c.leaves(c.plan.Candidates[0].Target) // as all of them: what may stay was asked
 }
 
 // leaves is for a call that would leave this device at t, and must not.

@@ -214,12 +214,12 @@ func queued(next step) step {
 		if !c.at.OnDevice() || c.r.Endpoint.Task == llm.Read {
 			return next(ctx, c, t)
 		}
-		queue := c.n.queue(c.at.Target.Provider)
+		q := c.n.queue(c.at.Target.Provider)
 		if refusal := t.breaker.Refuses(time.Now()); refusal != nil {
 			return c.refused(refusal) // not worth a wait
 		}
 		began := time.Now()
-		place, err := queue.Enter(ctx, c.ticket())
+		place, err := q.Enter(ctx, c.ticket())
 		if err != nil || place.Waited() {
 			waited := time.Since(began)
 			c.r.Queued += waited
